@@ -1,0 +1,30 @@
+//! The words every room shares: tensors, failures, identities, deadlines, what a service is, and the seams between rooms.
+//!
+//! In: nothing. Out: types and traits. Deliberately not here: I/O, wire formats (no type is `Serialize`; each
+//! boundary owns its own), HTTP or gRPC status codes, and any knowledge of Wasm or of a device.
+
+#![deny(missing_docs)]
+
+mod call;
+mod clock;
+mod desired;
+mod dtype;
+mod failure;
+mod ids;
+mod seam;
+mod signature;
+mod tensor;
+
+pub use call::{CallContext, Header, Headers, RawRequest, RawResponse};
+pub use clock::{Clock, Deadline, SystemClock};
+pub use desired::{Admission, Grants, ModelRef, ScorerRef, ServiceSpec};
+pub use dtype::DType;
+pub use failure::{ErrorKind, Failure};
+pub use ids::{Digest, IdError, ModelId, ModelName, ServiceName};
+pub use seam::{
+    BoxFuture, Collector, DeployedModel, EntryScriptDescription, Graph, GraphLoader, InferRequest, InferResponse,
+    Interface, LogLevel, Logs, Model, ModelFiles, ModelSet, NamedTensors, Plane, Replica, ReplicaFactory, Repository,
+    RepositoryEntry, Service, ServiceStatus,
+};
+pub use signature::{ModelMetadata, Signature, TensorSpec};
+pub use tensor::{NamedTensor, Shape, Tensor, TensorError};
