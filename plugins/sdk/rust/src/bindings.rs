@@ -1,0 +1,30 @@
+//! Bindings of the two worlds; the second shares the first one's interfaces.
+
+pub mod scorer {
+    wit_bindgen::generate!({
+        path: "wit",
+        world: "scorer",
+        pub_export_macro: true,
+        export_macro_name: "export_scorer",
+        default_bindings_module: "scorehost::export::scorer",
+        generate_all,
+    });
+}
+
+pub mod entry_script {
+    wit_bindgen::generate!({
+        path: "wit",
+        world: "entry-script",
+        pub_export_macro: true,
+        export_macro_name: "export_entry_script",
+        default_bindings_module: "scorehost::export::entry_script",
+        with: {
+            "scorehost:scoring/failures@0.1.0": crate::bindings::scorer::scorehost::scoring::failures,
+            "scorehost:scoring/tensors@0.1.0": crate::bindings::scorer::scorehost::scoring::tensors,
+            "scorehost:scoring/models@0.1.0": crate::bindings::scorer::scorehost::scoring::models,
+            "scorehost:scoring/context@0.1.0": crate::bindings::scorer::scorehost::scoring::context,
+            "scorehost:scoring/log@0.1.0": crate::bindings::scorer::scorehost::scoring::log,
+            "scorehost:scoring/collect@0.1.0": crate::bindings::scorer::scorehost::scoring::collect,
+        },
+    });
+}
