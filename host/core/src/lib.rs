@@ -26,5 +26,5 @@ pub use seam::{
     Interface, LogLevel, Logs, Model, ModelFiles, ModelSet, NamedTensors, Plane, Replica, ReplicaFactory, Repository,
     RepositoryEntry, Service, ServiceStatus,
 };
-pub use signature::{ModelMetadata, Signature, TensorSpec};
+pub use signature::{ModelMetadata, OutputIndices, Signature, SignatureError, TensorSpec};
 pub use tensor::{NamedTensor, Shape, Tensor, TensorError};

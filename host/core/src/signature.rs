@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use crate::{DType, ModelId};
 
+mod check;
+
+pub use check::{OutputIndices, SignatureError};
+
 /// One input or output; -1 stands for a dimension that varies from call to call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSpec {
