@@ -1,0 +1,166 @@
+//! What should run, and what is known of how far it is.
+//!
+//! Control writes descriptions; a reconciler realises them and reports. The contract between the two:
+//!
+//! - A description has a generation. The reconciler builds a new generation *beside* what runs, swaps when it is ready,
+//!   and keeps the old one where it fails.
+//! - Where a generation fails, control puts the former [`Desired`] back *with its former generation*: the reconciler
+//!   finds that this generation runs already and has nothing to do but forget the candidate.
+//! - A report for a generation that is no longer wanted is ignored.
+//! - A name that left the board ([`Board::leaving`]) is torn down and reported [`Observed::Gone`], also where it never
+//!   ran.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use scorehost_core::{Failure, ServiceName, ServiceSpec};
+use tokio::sync::watch;
+
+/// One description of the board.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// What should run.
+    pub spec: Arc<ServiceSpec>,
+    /// Which description this is; higher is newer, over all services.
+    pub generation: u64,
+}
+
+/// Everything that should run.
+pub type DesiredServices = BTreeMap<ServiceName, Desired>;
+
+/// What the reconciler reports of one generation.
+#[derive(Clone, Debug)]
+pub enum Observed {
+    /// Under way.
+    Progressing {
+        /// What is being done, for people: `compiling the scorer`.
+        phase: String,
+    },
+    /// It answers requests.
+    Ready,
+    /// It cannot be made; what ran before still runs.
+    Failed(Failure),
+    /// Nothing of it is left.
+    Gone,
+}
+
+/// A description, and what is known of it; `None` where it is not on the board.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    desired: Desired,
+    observed: Observed,
+}
+
+type ObservedServices = BTreeMap<ServiceName, Observed>;
+
+/// The place where control writes and the reconciler reads and reports.
+pub struct Board {
+    desired: watch::Sender<DesiredServices>,
+    observed: watch::Sender<ObservedServices>,
+    /// The last generation given out; its lock makes every change of both sides one step.
+    generation: Mutex<u64>,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { desired: watch::Sender::default(), observed: watch::Sender::default(), generation: Mutex::new(0) }
+    }
+}
+
+impl Board {
+    /// What should run, and every change of it.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<DesiredServices> {
+        self.desired.subscribe()
+    }
+
+    /// Takes a reconciler's report; ignores those of generations that are no longer wanted.
+    pub fn report(&self, name: &ServiceName, generation: u64, report: Observed) {
+        let _step = self.step();
+        let wanted = self.desired.borrow().get(name).map(|desired| desired.generation);
+        match wanted {
+            Some(wanted) if wanted == generation => {
+                self.observed.send_modify(|observed| drop(observed.insert(name.clone(), report)));
+            }
+            None if matches!(report, Observed::Gone) => {
+                self.observed.send_modify(|observed| drop(observed.remove(name)));
+            }
+            _ => {}
+        }
+    }
+
+    /// What is known of a service: `None` when it neither should run nor still does.
+    #[must_use]
+    pub fn observed(&self, name: &ServiceName) -> Option<Observed> {
+        self.observed.borrow().get(name).cloned()
+    }
+
+    /// Services that left the board and are not yet reported gone.
+    #[must_use]
+    pub fn leaving(&self) -> Vec<ServiceName> {
+        let _step = self.step();
+        let desired = self.desired.borrow();
+        self.observed.borrow().keys().filter(|name| !desired.contains_key(*name)).cloned().collect()
+    }
+
+    /// Every change of what is known.
+    pub(crate) fn reports(&self) -> watch::Receiver<ObservedServices> {
+        self.observed.subscribe()
+    }
+
+    /// Writes a new generation and tells its number.
+    pub fn put(&self, spec: Arc<ServiceSpec>) -> u64 {
+        let mut step = self.step();
+        *step += 1;
+        let name = spec.name.clone();
+        let desired = Desired { spec, generation: *step };
+        self.write(&name, Some(Placed { desired, observed: progressing("waiting for its turn") }));
+        *step
+    }
+
+    /// Takes a service off the board; the reconciler reports [`Observed::Gone`] when it has torn it down.
+    pub fn remove(&self, name: &ServiceName) {
+        let _step = self.step();
+        self.write(name, None);
+    }
+
+    /// What is on the board for a service.
+    pub(crate) fn placed(&self, name: &ServiceName) -> Option<Placed> {
+        let _step = self.step();
+        let desired = self.desired.borrow().get(name).cloned()?;
+        let observed = self.observed.borrow().get(name).cloned()?;
+        Some(Placed { desired, observed })
+    }
+
+    /// Puts back what was there before, with its generation.
+    pub(crate) fn restore(&self, name: &ServiceName, before: Option<Placed>) {
+        let _step = self.step();
+        self.write(name, before);
+    }
+
+    fn write(&self, name: &ServiceName, placed: Option<Placed>) {
+        let (desired, observed) = match placed {
+            Some(placed) => (Some(placed.desired), placed.observed),
+            None => (None, progressing("stopping")),
+        };
+        // What is known changes first: a reconciler that answers at once must not be overwritten.
+        self.observed.send_modify(|all| drop(all.insert(name.clone(), observed)));
+        self.desired.send_modify(|all| {
+            match desired {
+                Some(desired) => all.insert(name.clone(), desired),
+                None => all.remove(name),
+            };
+        });
+    }
+
+    fn step(&self) -> MutexGuard<'_, u64> {
+        self.generation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn progressing(phase: &str) -> Observed {
+    Observed::Progressing { phase: phase.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+use scorehost_core::{Digest, ErrorKind, Failure, ModelId, ServiceName};
+
+/// What the management API refuses, and what it cannot do.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// A path that no route has.
+    #[error("the management API has no '{path}'")]
+    NoRoute {
+        /// Path asked for.
+        path: String,
+    },
+    /// A method that the route does not have.
+    #[error("'{path}' does not answer {method}; it answers {allowed}")]
+    Method {
+        /// Path asked for.
+        path: String,
+        /// Method asked for.
+        method: String,
+        /// Methods there are.
+        allowed: &'static str,
+    },
+    /// A query parameter that is not what the route expects.
+    #[error("query parameter '{name}' is '{value}', expected {expected}")]
+    Query {
+        /// Name of the parameter.
+        name: String,
+        /// Value given.
+        value: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A body beyond its bound.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// The bound.
+        limit: u64,
+    },
+    /// A body that broke off or stalled.
+    #[error("the upload stopped before its end: {reason}")]
+    Upload {
+        /// Why.
+        reason: String,
+    },
+    /// JSON that does not parse, or is not the document expected.
+    #[error("the body is not the JSON document expected here: {reason}")]
+    Json {
+        /// Parser's message with line and column.
+        reason: String,
+    },
+    /// Files of a model that do not make a set.
+    #[error("a model has between 1 and {limit} files, this one has {count}")]
+    FileCount {
+        /// Files given.
+        count: usize,
+        /// The bound.
+        limit: usize,
+    },
+    /// A file whose content was never uploaded.
+    #[error("content {digest} of model file '{path}' is not on the server")]
+    MissingBlob {
+        /// Path of the file.
+        path: String,
+        /// Its content.
+        digest: Digest,
+    },
+    /// A file whose stored content has another size.
+    #[error("model file '{path}' is declared with {declared} bytes, its content {digest} has {stored}")]
+    BlobSize {
+        /// Path of the file.
+        path: String,
+        /// Its content.
+        digest: Digest,
+        /// Size in the request.
+        declared: u64,
+        /// Size on the server.
+        stored: u64,
+    },
+    /// A blob that does not exist.
+    #[error("there is no content {digest} on the server")]
+    NoBlob {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A scorer that was never uploaded.
+    #[error("the scorer's component {digest} is not on the server")]
+    NoComponent {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A model that was never registered.
+    #[error("model '{model}' is not registered; registered are: {known}")]
+    NoModel {
+        /// Name or name and version asked for.
+        model: String,
+        /// Names with versions there are, shortened.
+        known: String,
+    },
+    /// A model named twice in one deployment.
+    #[error("model '{model}' is listed twice")]
+    RepeatedModel {
+        /// The model.
+        model: ModelId,
+    },
+    /// A no-code service with no model, or with several.
+    #[error("a service without a scorer answers with exactly one model, this deployment has {count}")]
+    NoCodeModels {
+        /// Models given.
+        count: usize,
+    },
+    /// A no-code service whose model has no graph.
+    #[error("model '{model}' has no .onnx file, so it cannot answer without a scorer; its files are: {files}")]
+    NoGraph {
+        /// The model.
+        model: ModelId,
+        /// Its files, shortened.
+        files: String,
+    },
+    /// A model that services use.
+    #[error("model '{model}' is used by {}: {}", if services.len() == 1 { "service" } else { "services" }, services.join(", "))]
+    InUse {
+        /// The model.
+        model: ModelId,
+        /// Services that use it.
+        services: Vec<String>,
+    },
+    /// Another operation on the same service.
+    #[error("service '{service}' has operation {operation} under way")]
+    Busy {
+        /// The service.
+        service: ServiceName,
+        /// The operation's id.
+        operation: String,
+    },
+    /// Too many models in this container.
+    #[error(
+        "service '{service}' would bring this container to {count} models and the limit is {limit}; the first one too many is '{first}'"
+    )]
+    TooManyModels {
+        /// The service.
+        service: ServiceName,
+        /// Distinct models with this deployment.
+        count: usize,
+        /// The bound.
+        limit: usize,
+        /// The model that exceeds it.
+        first: ModelId,
+    },
+    /// A service that does not exist.
+    #[error("there is no service '{service}'; there are: {known}")]
+    NoService {
+        /// Name asked for.
+        service: String,
+        /// Names there are, shortened.
+        known: String,
+    },
+    /// An operation that is unknown, or was forgotten.
+    #[error("there is no operation '{id}'")]
+    NoOperation {
+        /// Id asked for.
+        id: String,
+    },
+    /// Too many log streams.
+    #[error("{limit} log streams are open, which is the most this host serves")]
+    Followers {
+        /// The bound.
+        limit: usize,
+    },
+    /// An operation that took too long.
+    #[error("the operation did not finish within {seconds} s; its last phase was '{phase}'")]
+    TimedOut {
+        /// The limit.
+        seconds: u64,
+        /// Phase it was in.
+        phase: String,
+    },
+    /// An operation that was cancelled.
+    #[error("the operation was cancelled in phase '{phase}'")]
+    Cancelled {
+        /// Phase it was in.
+        phase: String,
+    },
+    /// A cancellation of an operation that is over.
+    #[error("operation '{id}' is {state} already")]
+    Finished {
+        /// Its id.
+        id: String,
+        /// Its state.
+        state: &'static str,
+    },
+    /// A stored description of a service that cannot be read.
+    #[error("the stored description of service '{service}' cannot be read: {reason}")]
+    Document {
+        /// The service.
+        service: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl ControlError {
+    const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoRoute { .. }
+            | Self::NoBlob { .. }
+            | Self::NoModel { .. }
+            | Self::NoService { .. }
+            | Self::NoOperation { .. } => ErrorKind::NotFound,
+            Self::Method { .. } => ErrorKind::Unsupported,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::InUse { .. } | Self::Busy { .. } | Self::Cancelled { .. } | Self::Finished { .. } => {
+                ErrorKind::Conflict
+            }
+            Self::Followers { .. } => ErrorKind::Overloaded,
+            Self::TimedOut { .. } => ErrorKind::Deadline,
+            Self::Document { .. } => ErrorKind::Internal,
+            Self::Query { .. }
+            | Self::Upload { .. }
+            | Self::Json { .. }
+            | Self::FileCount { .. }
+            | Self::MissingBlob { .. }
+            | Self::BlobSize { .. }
+            | Self::NoComponent { .. }
+            | Self::RepeatedModel { .. }
+            | Self::NoCodeModels { .. }
+            | Self::NoGraph { .. }
+            | Self::TooManyModels { .. } => ErrorKind::InvalidInput,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoRoute { .. } => "docs/reference/management.md lists the routes".to_owned(),
+            Self::MissingBlob { digest, .. } => format!("upload it with PUT /management/v1/blobs/{digest} first"),
+            Self::NoComponent { digest } => format!("upload it with PUT /management/v1/blobs/{digest} first"),
+            Self::NoModel { .. } => {
+                "register it with 'scorehost model register --name NAME --path FILE_OR_DIR'".to_owned()
+            }
+            Self::NoCodeModels { .. } | Self::NoGraph { .. } => "give a scorer with --scorer or --ic".to_owned(),
+            Self::InUse { services, .. } => {
+                format!("delete the service first: scorehost service delete {}", services.first()?)
+            }
+            Self::Busy { operation, .. } => format!("wait for it: scorehost operation show {operation}"),
+            Self::TooManyModels { .. } => "delete a service that is no longer needed, or use another host".to_owned(),
+            Self::NoService { .. } => "scorehost service list".to_owned(),
+            Self::TimedOut { .. } => "what ran before still runs; see the service's log".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
+        let failure = Self::new(error.kind(), error.to_string());
+        match error.hint() {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Reads an object field by field and collects what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use scorehost_core::Failure;
+use serde_json::{Map, Value};
+
+use super::suggest::nearest;
+
+/// One thing that is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Where: `$.autoScaler.minReplicas`.
+    pub path: String,
+    /// What was expected.
+    pub message: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+/// Everything that is wrong in one file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file} has {} {}:{}", violations.len(), if violations.len() == 1 { "error" } else { "errors" }, listed(violations))]
+pub struct Violations {
+    /// Kind of file: `deploymentconfig.json`.
+    pub file: &'static str,
+    /// At least one.
+    pub violations: Vec<Violation>,
+}
+
+fn listed(violations: &[Violation]) -> String {
+    violations.iter().map(|violation| format!("\n  {violation}")).collect()
+}
+
+impl From<Violations> for Failure {
+    fn from(violations: Violations) -> Self {
+        let file = violations.file.trim_end_matches(".json");
+        Self::invalid(violations.to_string())
+            .with_hint(format!("docs/reference/{file}.md lists the keys with their rules"))
+    }
+}
+
+/// The root path of a file.
+pub(super) const ROOT: &str = "$";
+
+/// One object of a file.
+pub(super) struct Object<'a> {
+    path: String,
+    fields: &'a Map<String, Value>,
+}
+
+/// What was found wrong so far.
+#[derive(Default)]
+pub(super) struct Findings(Vec<Violation>);
+
+impl Findings {
+    pub(super) fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Violation { path: path.into(), message: message.into() });
+    }
+
+    pub(super) fn finish<T>(self, file: &'static str, value: T) -> Result<T, Violations> {
+        if self.0.is_empty() { Ok(value) } else { Err(Violations { file, violations: self.0 }) }
+    }
+}
+
+/// A value as JSON text, shortened for a message.
+fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 40 { text } else { text.chars().take(40).chain("…".chars()).collect() }
+}
+
+impl<'a> Object<'a> {
+    /// The object at `path`; reports keys that are not in `known`.
+    pub(super) fn open(path: &str, value: &'a Value, known: &[&str], found: &mut Findings) -> Option<Self> {
+        let Value::Object(fields) = value else {
+            found.add(path, format!("must be an object, is {}", brief(value)));
+            return None;
+        };
+        for key in fields.keys().filter(|key| !known.contains(&key.as_str())) {
+            let message = match nearest(key, known) {
+                Some(meant) => format!("unknown key; did you mean '{meant}'?"),
+                None => format!("unknown key; known are {}", known.join(", ")),
+            };
+            found.add(format!("{path}.{key}"), message);
+        }
+        Some(Self { path: path.to_owned(), fields })
+    }
+
+    pub(super) fn at(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    /// The value of a key; an explicit `null` is the same as no key.
+    pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
+        self.fields.get(key).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn object(&self, key: &str, known: &[&str], found: &mut Findings) -> Option<Object<'a>> {
+        Object::open(&self.at(key), self.value(key)?, known, found)
+    }
+
+    fn typed<T>(
+        &self,
+        key: &str,
+        expected: &str,
+        found: &mut Findings,
+        convert: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        let converted = convert(value);
+        if converted.is_none() {
+            found.add(self.at(key), format!("must be {expected}, is {}", brief(value)));
+        }
+        converted
+    }
+
+    pub(super) fn flag(&self, key: &str, found: &mut Findings) -> Option<bool> {
+        self.typed(key, "true or false", found, Value::as_bool)
+    }
+
+    pub(super) fn text(&self, key: &str, found: &mut Findings) -> Option<String> {
+        self.typed(key, "text", found, Value::as_str).map(str::to_owned)
+    }
+
+    /// A whole number from 1 on.
+    pub(super) fn count(&self, key: &str, found: &mut Findings) -> Option<u32> {
+        self.whole(key, 1, u64::from(u32::MAX), "a whole number above 0", found).map(|number| number as u32)
+    }
+
+    pub(super) fn whole(&self, key: &str, min: u64, max: u64, expected: &str, found: &mut Findings) -> Option<u64> {
+        self.typed(key, expected, found, |value| whole(value).filter(|number| (min..=max).contains(number)))
+    }
+
+    /// A number above 0.
+    pub(super) fn positive(&self, key: &str, found: &mut Findings) -> Option<f64> {
+        self.typed(key, "a number above 0", found, |value| value.as_f64().filter(|number| *number > 0.0))
+    }
+
+    /// A number between two bounds, which are included.
+    pub(super) fn between(&self, key: &str, min: f64, max: f64, found: &mut Findings) -> Option<f64> {
+        let expected = format!("a number from {min} to {max}");
+        self.typed(key, &expected, found, |value| value.as_f64().filter(|number| (min..=max).contains(number)))
+    }
+
+    /// Text values by name; numbers and truth values are taken as their text.
+    pub(super) fn texts(&self, key: &str, found: &mut Findings) -> BTreeMap<String, String> {
+        let Some(fields) = self.typed(key, "an object of texts", found, Value::as_object) else {
+            return BTreeMap::new();
+        };
+        let mut texts = BTreeMap::new();
+        for (name, value) in fields {
+            match value {
+                Value::String(text) => drop(texts.insert(name.clone(), text.clone())),
+                Value::Number(_) | Value::Bool(_) => drop(texts.insert(name.clone(), value.to_string())),
+                _ => found.add(format!("{}.{name}", self.at(key)), format!("must be text, is {}", brief(value))),
+            }
+        }
+        texts
+    }
+}
+
+/// A whole number, also where it is written `2.0`.
+fn whole(value: &Value) -> Option<u64> {
+    let from_float = |number: f64| (number.fract() == 0.0 && (0.0..1e15).contains(&number)).then_some(number as u64);
+    value.as_u64().or_else(|| value.as_f64().and_then(from_float))
+}
