@@ -1,1 +1,15 @@
-//! placeholder
+//! What models run on: the inventory of devices, and the two that need nothing but a CPU.
+//!
+//! In: model files. Out: [`scorehost_core::Graph`]s that take and return tensors and may be run by many threads at
+//! once. The CPU device is ONNX Runtime where its shared library is found, otherwise the built-in reference executor.
+//! Every model passes `scorehost_graph`'s checks before a device sees it. Deliberately not here: batching, queues,
+//! GPU and FPGA devices (rooms of their own), and any knowledge of services.
+
+#![deny(missing_docs)]
+
+mod error;
+mod inventory;
+mod onnxruntime;
+
+pub use error::DeviceError;
+pub use inventory::{DeviceConfig, DeviceReport, Devices, ModelSource};

@@ -1,0 +1,96 @@
+//! Which devices there are, and loading models on them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use scorehost_core::{ErrorKind, Failure, Graph};
+use scorehost_graph::Model;
+
+use crate::DeviceError;
+use crate::onnxruntime::{self, Runtime};
+
+/// Where to look for devices and how much of them to use.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceConfig {
+    /// The ONNX Runtime library, or a folder that holds it. When unset: `SCOREHOST_ONNXRUNTIME`, `ORT_DYLIB_PATH`,
+    /// beside the program, [`DeviceConfig::library_dirs`], the system's library folders.
+    pub onnxruntime: Option<PathBuf>,
+    /// Further folders that may hold the library.
+    pub library_dirs: Vec<PathBuf>,
+    /// Threads that compute one call together; 0 for the number of cores.
+    pub threads: usize,
+}
+
+/// One device, as `scorehost devices` lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceReport {
+    /// Name, such as `onnxruntime`.
+    pub name: &'static str,
+    /// `cpu`.
+    pub kind: &'static str,
+    /// Whether models can be loaded on it.
+    pub available: bool,
+    /// What it is, or why it is not available.
+    pub detail: String,
+}
+
+/// A model to load.
+#[derive(Clone, Debug)]
+pub enum ModelSource {
+    /// An ONNX file; tensors with external data have it in files below the same folder.
+    File(PathBuf),
+    /// The bytes of an ONNX file without external data.
+    Bytes(Bytes),
+}
+
+/// The devices of this process.
+pub struct Devices {
+    runtime: Result<Arc<Runtime>, DeviceError>,
+}
+
+impl Devices {
+    /// Looks for all devices. Never fails: what is missing is in [`Devices::reports`], and models run on what is there.
+    #[must_use]
+    pub fn discover(config: DeviceConfig) -> Self {
+        let runtime = Runtime::get(&config);
+        if let Err(reason) = &runtime {
+            tracing::warn!(%reason, "no device can run models");
+        }
+        Self { runtime }
+    }
+
+    /// Every device this program knows, available or not.
+    #[must_use]
+    pub fn reports(&self) -> Vec<DeviceReport> {
+        let (available, detail) = match &self.runtime {
+            Ok(runtime) => (true, describe(runtime)),
+            Err(reason) => (false, reason.to_string()),
+        };
+        vec![DeviceReport { name: "onnxruntime", kind: "cpu", available, detail }]
+    }
+
+    /// Checks a model and loads it on the best CPU device. Blocks while it reads and prepares the weights.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the file is not a sound model or the device cannot run it.
+    pub fn load(&self, source: ModelSource) -> Result<Arc<dyn Graph>, Failure> {
+        let (bytes, folder) = match source {
+            ModelSource::Bytes(bytes) => (bytes, None),
+            ModelSource::File(path) => {
+                let bytes = std::fs::read(&path).map_err(DeviceError::Read)?;
+                (bytes.into(), Some(path.parent().unwrap_or(Path::new(".")).to_owned()))
+            }
+        };
+        let model = Model::read(bytes.clone(), folder.as_deref()).map_err(DeviceError::from)?;
+        let unavailable = |reason: &DeviceError| {
+            Failure::new(ErrorKind::Unavailable, "no device can run models here").with_detail(reason.to_string())
+        };
+        let runtime = self.runtime.as_ref().map_err(unavailable)?;
+        Ok(onnxruntime::load(runtime, &model, &bytes, folder.as_deref())?)
+    }
+}
+
+fn describe(runtime: &Runtime) -> String {
+    format!("ONNX Runtime {}, {} threads, from {}", runtime.version, runtime.threads, runtime.path.display())
+}
