@@ -45,15 +45,15 @@ def shop_sign() -> Image.Image:
     centred(draw, 52, "HARBOUR BAKERY", 84, (44, 60, 54))
     draw.line((150, 172, 850, 172), (150, 118, 70), 5)
     centred(draw, 200, "Fresh bread and coffee", 60, (92, 58, 36))
-    centred(draw, 292, "Open daily 7:30 - 18:00", 56, (52, 52, 56))
-    centred(draw, 386, "Tel. 020 7946 0018", 56, (52, 52, 56))
+    centred(draw, 292, "Open daily 7:30-18:00", 56, (52, 52, 56))
+    centred(draw, 386, "12 Quay Street", 56, (52, 52, 56))
     return sign
 
 
 def price_tag() -> Image.Image:
     tag, draw = board((520, 196), fill=(40, 44, 50), frame=(186, 150, 86))
     centred(draw, 26, "Sourdough loaf", 54, (240, 236, 226))
-    centred(draw, 100, "4.50 each", 62, (246, 206, 120))
+    centred(draw, 100, "Cinnamon rolls", 62, (246, 206, 120))
     return tag
 
 
