@@ -16,7 +16,7 @@ pub(crate) struct Directory {
 impl Directory {
     /// Makes the directory where it is missing, takes its lock, and removes what an interrupted process left.
     pub(crate) fn open(root: &Path) -> Result<Self, RegistryError> {
-        fs::create_dir_all(root).map_err(|error| RegistryError::io("make the data directory", root, error))?;
+        make_root(root)?;
         let lock = lock(root)?;
         let directory = Self { root: root.to_owned(), _lock: lock };
         for folder in [directory.incoming(), directory.blobs(), directory.damaged()] {
@@ -53,6 +53,18 @@ impl Directory {
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), RegistryError> {
     let sync = || File::open(folder)?.sync_all();
     sync().map_err(|error| RegistryError::io("make a folder durable", folder, error))
+}
+
+fn make_root(root: &Path) -> Result<(), RegistryError> {
+    if root.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(root).map_err(|error| RegistryError::io("make the data directory", root, error))?;
+    match root.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_folder(Path::new(".")),
+        Some(parent) => sync_folder(parent),
+        None => Ok(()),
+    }
 }
 
 fn lock(root: &Path) -> Result<File, RegistryError> {

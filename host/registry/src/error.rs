@@ -38,7 +38,7 @@ pub enum RegistryError {
     /// The storage engine failed.
     #[error("the registry's metadata failed")]
     Metadata(#[source] redb::Error),
-    /// No space left on the device, or a quota is used up.
+    /// No space left on the device, or a quota or the process's limit on file sizes is reached.
     #[error("no space left to {action}")]
     DiskFull {
         /// What was tried.
@@ -142,7 +142,7 @@ impl RegistryError {
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
         let path = path.as_ref().to_owned();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { action, source },
+            kind if no_space(kind) => Self::DiskFull { action, source },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::NotPermitted { action, path, source }
             }
@@ -156,9 +156,7 @@ impl From<redb::Error> for RegistryError {
         match error {
             redb::Error::Corrupted(cause) => Self::MetadataDamaged { cause },
             redb::Error::Io(source) => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    Self::DiskFull { action: "write metadata", source }
-                }
+                kind if no_space(kind) => Self::DiskFull { action: "write metadata", source },
                 io::ErrorKind::InvalidData => Self::MetadataDamaged { cause: source.to_string() },
                 _ => Self::Metadata(redb::Error::Io(source)),
             },
@@ -198,6 +196,11 @@ impl From<RegistryError> for Failure {
             None => failure,
         }
     }
+}
+
+/// The device is full, or a quota or the process's limit on file sizes is reached: more room is the remedy of all three.
+fn no_space(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 fn kind(error: &RegistryError) -> ErrorKind {
@@ -260,3 +263,6 @@ fn list(versions: &[u32]) -> String {
     }
     versions.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

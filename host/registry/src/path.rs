@@ -85,3 +85,6 @@ pub fn check_paths<'a>(paths: impl IntoIterator<Item = &'a str>) -> Result<(), P
     let conflict = folders.into_iter().find(|folder| files.contains(folder));
     conflict.map_or(Ok(()), |folder| Err(PathError::FileAndFolder(folder.to_owned())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,9 +118,13 @@ impl Registry {
     /// Registers a model under the next version of its name. Durable when it returns.
     ///
     /// # Errors
-    /// `Path`, `NoFiles`, `Limit`; `BlobMissing` where a file's content is not stored; those of the disk.
+    /// `Path`, `NoFiles`, `Limit`; `BlobMissing` or `BlobDamaged` where a file's content is not stored or no longer
+    /// intact; those of the disk.
     pub fn register(&self, model: NewModel) -> Result<RegisteredModel, RegistryError> {
         model.check()?;
+        // Content of this process's uploads is known to be intact; older content is checked here rather than at the
+        // first load.
+        model.files.iter().try_for_each(|file| self.blobs.verify(&file.digest).map(drop))?;
         let _shared = self.blobs.shelf.read();
         let mut files = model.files.iter().map(|file| self.stored(file)).collect::<Result<Vec<_>, _>>()?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
