@@ -23,7 +23,7 @@ pub struct Options {
     pub detection: DetectionOptions,
     /// How lines are grouped for the recogniser.
     pub recognition: RecognitionOptions,
-    /// Lines with a lower text score are left out.
+    /// Lines with a lower text score are left out, as are those of spaces only.
     pub min_score: f32,
 }
 
@@ -71,7 +71,8 @@ pub fn read_text<M: TextModels>(
         for (region, transcript) in batch.regions.into_iter().zip(transcripts) {
             let detection::Region { corners, score: region_score } = regions[region].clone();
             let line = Line { text: transcript.text, score: transcript.score, corners, region_score };
-            lines[region] = Some(line).filter(|line| line.score >= options.min_score);
+            let is_text = !line.text.trim().is_empty() && line.score >= options.min_score;
+            lines[region] = is_text.then_some(line);
         }
     }
     Ok(lines.into_iter().flatten().collect())
