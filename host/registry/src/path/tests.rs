@@ -7,11 +7,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+type Check = fn(&PathError) -> bool;
+
 #[test]
 fn paths_stay_inside_the_model() {
     let long_name = "n".repeat(256);
     let long_path = ["p"; 513].join("/");
-    let table: [(&str, fn(&PathError) -> bool); 15] = [
+    let table: [(&str, Check); 15] = [
         ("", |error| *error == PathError::Empty),
         ("/etc/passwd", |error| matches!(error, PathError::Absolute(_))),
         ("/", |error| matches!(error, PathError::Absolute(_))),
