@@ -1,0 +1,66 @@
+//! Host functions whose data crosses without the copy that `bindgen!`'s owned types make: elements of a tensor go from
+//! the host's bytes straight into guest memory, and a log message is read where it lies.
+
+use bytes::Bytes;
+use scorehost_core::Failure;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, WasmStr};
+
+use crate::bindings::scorer::scorehost::scoring::failures::Failure as GuestFailure;
+use crate::bindings::scorer::scorehost::scoring::log::Level;
+use crate::host::{ModelHandle, TensorHandle, to_guest_failure};
+use crate::state::State;
+
+type Store<'a> = StoreContextMut<'a, State>;
+type Answer = wasmtime::Result<(Result<Bytes, GuestFailure>,)>;
+
+impl State {
+    /// Bytes `offset..offset + length` of a tensor, shared.
+    pub(crate) fn bytes_of(
+        &self,
+        handle: &Resource<TensorHandle>,
+        offset: u64,
+        length: u64,
+    ) -> wasmtime::Result<Result<Bytes, Failure>> {
+        let data = self.held(handle)?.tensor.data();
+        let end = offset.checked_add(length).filter(|end| *end <= data.len() as u64);
+        Ok(end.map(|end| data.slice(offset as usize..end as usize)).ok_or_else(|| {
+            let size = data.len();
+            Failure::invalid(format!(
+                "{length} bytes from byte {offset} on are beyond the end: the tensor has {size} bytes"
+            ))
+        }))
+    }
+}
+
+/// Replaces the definitions of `bindgen!` for the calls that move much data.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    let mut tensors = linker.instance("scorehost:scoring/tensors@0.1.0")?;
+    tensors.func_wrap("[method]tensor.data", data)?;
+    tensors.func_wrap("[method]tensor.read", read)?;
+    linker.instance("scorehost:scoring/models@0.1.0")?.func_wrap("[method]model.file", file)?;
+    linker.instance("scorehost:scoring/log@0.1.0")?.func_wrap("write", write)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn data(store: Store<'_>, (this,): (Resource<TensorHandle>,)) -> wasmtime::Result<(Bytes,)> {
+    Ok((store.data().held(&this)?.tensor.data().clone(),))
+}
+
+fn read(store: Store<'_>, (this, offset, length): (Resource<TensorHandle>, u64, u64)) -> Answer {
+    let bytes = store.data().bytes_of(&this, offset, length)?;
+    Ok((bytes.map_err(|failure| to_guest_failure(&failure)),))
+}
+
+fn file(store: Store<'_>, (this, path): (Resource<ModelHandle>, String)) -> Answer {
+    let bytes = store.data().models.get(this.rep())?.files.read(&path);
+    Ok((bytes.map_err(|failure| to_guest_failure(&failure)),))
+}
+
+fn write(store: Store<'_>, (level, message): (Level, WasmStr)) -> wasmtime::Result<()> {
+    let text = message.to_str(&store)?;
+    store.data().journal.write(level.into(), &text);
+    Ok(())
+}

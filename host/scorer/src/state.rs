@@ -1,0 +1,156 @@
+//! What the host keeps for one replica, beside the guest's own memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use scorehost_core::{CallContext, Clock, Deadline, DeployedModel, NamedTensor, NamedTensors, Tensor};
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::Environment;
+use crate::host::TensorHandle;
+use crate::journal::Journal;
+use crate::limits::Limits;
+use crate::slab::{Slab, TooMany};
+
+/// The guest may not hold more bytes of tensors.
+#[derive(Debug, thiserror::Error)]
+#[error("the scorer holds {held} bytes of tensors and asked for {wanted} more; it may hold {cap}")]
+pub(crate) struct TensorsTooLarge {
+    held: u64,
+    wanted: u64,
+    cap: u64,
+}
+
+/// The data of one store.
+pub(crate) struct State {
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) limits: Limits,
+    pub(crate) models: Slab<DeployedModel>,
+    /// The call being handled; its deadline is the effective one.
+    pub(crate) call: CallContext,
+    pub(crate) deadline: Deadline,
+    tensors: Slab<Held>,
+    held: Arc<AtomicU64>,
+    /// Bytes of the running call's own inputs, which do not count against the cap.
+    given: u64,
+    pub(crate) wasi: Option<WasiCtx>,
+    pub(crate) table: ResourceTable,
+}
+
+/// A tensor in the guest's hands. All handles to the same bytes share one charge.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) tensor: Tensor,
+    _charge: Arc<Charge>,
+}
+
+/// Bytes that count against the replica until the last handle to them is gone.
+pub(crate) struct Charge {
+    total: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Held {
+    /// Another tensor over the same bytes.
+    pub(crate) fn derive(&self, tensor: Tensor) -> Self {
+        Self { tensor, _charge: Arc::clone(&self._charge) }
+    }
+}
+
+impl State {
+    pub(crate) fn new(environment: Arc<Environment>, clock: Arc<dyn Clock>, deadline: Deadline) -> Self {
+        Self {
+            journal: Arc::new(Journal::new(Arc::clone(&environment.logs))),
+            limits: Limits::new(environment.grants.memory_bytes),
+            environment,
+            clock,
+            models: Slab::new(),
+            call: CallContext::new(""),
+            deadline,
+            tensors: Slab::new(),
+            held: Arc::new(AtomicU64::new(0)),
+            given: 0,
+            wasi: None,
+            table: ResourceTable::new(),
+        }
+    }
+
+    /// Begins a call that must end by `deadline`.
+    pub(crate) fn begin(&mut self, call: &CallContext, deadline: Deadline) {
+        self.journal.begin(&call.request_id);
+        self.call = call.clone();
+        self.call.deadline = Some(deadline);
+        self.deadline = deadline;
+        self.given = 0;
+    }
+
+    /// Ends a call; the request's headers are let go.
+    pub(crate) fn end(&mut self) {
+        self.journal.end();
+        self.call.headers = None;
+    }
+
+    /// Gives the guest an input of the running call.
+    pub(crate) fn give(&mut self, tensor: Tensor) -> Result<Resource<TensorHandle>, TooMany> {
+        self.given += tensor.data().len() as u64;
+        let held = self.charge(tensor);
+        self.push(held)
+    }
+
+    /// Gives the guest a tensor that it made, or that a model made for it.
+    pub(crate) fn hold(&mut self, tensor: Tensor) -> wasmtime::Result<Resource<TensorHandle>> {
+        self.check_room(tensor.data().len() as u64)?;
+        let held = self.charge(tensor);
+        Ok(self.push(held)?)
+    }
+
+    /// Fails when `wanted` more bytes of tensors are too many.
+    pub(crate) fn check_room(&self, wanted: u64) -> Result<(), TensorsTooLarge> {
+        let held = self.held.load(Ordering::Relaxed);
+        let cap = self.limits.cap().saturating_add(self.given);
+        if held.saturating_add(wanted) > cap { Err(TensorsTooLarge { held, wanted, cap }) } else { Ok(()) }
+    }
+
+    pub(crate) fn charge(&self, tensor: Tensor) -> Held {
+        let bytes = tensor.data().len() as u64;
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        Held { tensor, _charge: Arc::new(Charge { total: Arc::clone(&self.held), bytes }) }
+    }
+
+    pub(crate) fn push(&mut self, held: Held) -> Result<Resource<TensorHandle>, TooMany> {
+        self.tensors.push(held).map(Resource::new_own)
+    }
+
+    pub(crate) fn held(&self, handle: &Resource<TensorHandle>) -> wasmtime::Result<&Held> {
+        Ok(self.tensors.get(handle.rep())?)
+    }
+
+    pub(crate) fn take(&mut self, handle: &Resource<TensorHandle>) -> wasmtime::Result<Tensor> {
+        Ok(self.tensors.take(handle.rep())?.tensor)
+    }
+
+    /// The tensors that the guest returned; they are no longer the guest's.
+    pub(crate) fn receive(
+        &mut self,
+        outputs: Vec<crate::bindings::scorer::scorehost::scoring::tensors::NamedTensor>,
+    ) -> wasmtime::Result<NamedTensors> {
+        outputs.into_iter().map(|output| Ok(NamedTensor::new(output.name, self.take(&output.tensor)?))).collect()
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        // Made at the first WASI call: a scorer that makes none pays nothing.
+        let ctx = self.wasi.get_or_insert_with(|| crate::wasi::context(&self.environment, &self.clock, &self.journal));
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}

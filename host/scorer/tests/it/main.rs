@@ -1,0 +1,7 @@
+//! The room against real components: small hand-written guests, encoded to components here, called through the seams.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod calls;
+mod guests;
+mod support;
