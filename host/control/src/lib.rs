@@ -35,3 +35,6 @@ pub use facts::Facts;
 pub use logs::{LogFeed, LogTail, ServiceLogs};
 pub use respond::error_document;
 pub use services::Control;
+
+#[cfg(test)]
+mod tests;

@@ -97,12 +97,17 @@ fn read_environment(environment: &Object<'_>, found: &mut Findings) -> Inference
     }
 }
 
+/// Whether a value is the same as no value: `false`, `null`, or an object of nothing else.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Object(fields) => fields.values().all(says_nothing),
+        _ => false,
+    }
+}
+
 /// Reports a key that cannot be honoured, where it says anything.
 fn refuse(object: &Object<'_>, key: &str, why: &str, found: &mut Findings) {
-    let says_nothing = |value: &Value| {
-        matches!(value, Value::Bool(false))
-            || value.as_object().is_some_and(|fields| fields.values().all(Value::is_null))
-    };
     if object.value(key).is_some_and(|value| !says_nothing(value)) {
         found.add(object.at(key), format!("cannot be honoured: {why}"));
     }

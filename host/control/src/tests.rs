@@ -1,0 +1,8 @@
+//! Control over a real registry, with a reconciler that does as it is told.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod deployments;
+mod models;
+mod repository;
+mod stage;
