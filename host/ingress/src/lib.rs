@@ -1,1 +1,32 @@
-//! placeholder
+//! The doors of the host: HTTP and gRPC on the outside, `scorehost_core` values on the inside.
+//!
+//! In: bytes on loopback connections. Out: calls of [`Plane`](scorehost_core::Plane),
+//! [`Repository`](scorehost_core::Repository) and [`Management`], and their results as wire bodies. This is the only room that
+//! knows wire formats and status codes: the Open Inference Protocol v2 over REST and gRPC, and the Azure scoring door.
+//! One single-threaded runtime per core answers requests where they arrive; nothing here spawns a task for one request
+//! of HTTP/1.1. Deliberately not here: admission, queues, deadlines' enforcement (`router`), who may call (`auth`), and
+//! what the management paths mean (`control`).
+
+mod body;
+mod call;
+mod config;
+mod doors;
+mod encoding;
+mod error;
+mod grpc;
+mod handler;
+mod json;
+mod offload;
+mod oip;
+mod read;
+mod route;
+mod score;
+mod server;
+mod status;
+
+pub use body::Body;
+pub use config::{IngressConfig, Limits, Timeouts};
+pub use doors::{Counters, Doors, Management, Span, StatisticsSource};
+pub use error::IngressError;
+pub use server::{Bound, Ingress};
+pub use status::{Status, status_of};

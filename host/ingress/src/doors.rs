@@ -1,0 +1,63 @@
+//! What lies behind the doors: the traits that `ingress` calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use scorehost_core::{BoxFuture, Failure, Plane, Repository, ServiceName};
+
+use crate::Body;
+
+/// Everything behind the doors.
+#[derive(Clone)]
+pub struct Doors {
+    /// Looks services up.
+    pub plane: Arc<dyn Plane>,
+    /// Counts of what services did.
+    pub statistics: Arc<dyn StatisticsSource>,
+    /// Loads, unloads and lists.
+    pub repository: Arc<dyn Repository>,
+    /// Answers every path below `/management/`.
+    pub management: Arc<dyn Management>,
+}
+
+/// The management API behind its path prefix.
+pub trait Management: Send + Sync {
+    /// Answers one request. Called on an acceptor thread: the implementation moves its work to a runtime of its own.
+    fn call(&self, request: Request<Incoming>) -> BoxFuture<'static, Result<Response<Body>, Failure>>;
+}
+
+/// Counts per service, as the statistics extension of the Open Inference Protocol reports them.
+pub trait StatisticsSource: Send + Sync {
+    /// Counters of one service and version; `None` before its first request.
+    fn counters(&self, service: &ServiceName, version: &str) -> Option<Counters>;
+}
+
+/// A number of events and their summed duration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Events.
+    pub count: u64,
+    /// Their durations, summed.
+    pub total: Duration,
+}
+
+/// What one service and version did since it started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// End of the last inference, milliseconds since the epoch; 0 when there was none.
+    pub last_inference_ms: u64,
+    /// Inferences: each request counts its batch size.
+    pub inferences: u64,
+    /// Executions of the model or the scorer.
+    pub executions: u64,
+    /// Requests answered, whole way.
+    pub success: Span,
+    /// Requests failed, whole way.
+    pub fail: Span,
+    /// Waiting for admission or a replica.
+    pub queue: Span,
+    /// Computing.
+    pub compute: Span,
+}

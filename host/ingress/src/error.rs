@@ -1,0 +1,47 @@
+//! What keeps the doors from opening.
+
+use std::io;
+use std::net::SocketAddr;
+
+use scorehost_core::{ErrorKind, Failure};
+
+/// Why the doors do not open.
+#[derive(Debug, thiserror::Error)]
+pub enum IngressError {
+    /// An address that others on the network could reach.
+    #[error("address {0} is not a loopback address; until authentication exists only 127.0.0.0/8 and ::1 are served")]
+    NotLoopback(SocketAddr),
+    /// A limit that would refuse everything.
+    #[error("limit '{0}' is 0, which would refuse every request")]
+    ZeroLimit(&'static str),
+    /// A header limit below what a request needs.
+    #[error("limit 'header_bytes' is {0}; the smallest is 8192")]
+    HeaderLimit(usize),
+    /// The system refuses the address.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// Address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The system refuses a thread or its event queue.
+    #[error("cannot start an acceptor thread: {0}")]
+    Thread(io::Error),
+    /// An acceptor thread ended by a panic.
+    #[error("an acceptor thread ended by a panic")]
+    Panic,
+}
+
+impl From<IngressError> for Failure {
+    fn from(error: IngressError) -> Self {
+        let kind = match error {
+            IngressError::NotLoopback(_) | IngressError::ZeroLimit(_) | IngressError::HeaderLimit(_) => {
+                ErrorKind::InvalidInput
+            }
+            IngressError::Listen { .. } => ErrorKind::Unavailable,
+            IngressError::Thread(_) | IngressError::Panic => ErrorKind::Internal,
+        };
+        Self::new(kind, error.to_string())
+    }
+}

@@ -1,0 +1,158 @@
+//! Every call but inference: health, metadata, configuration, statistics, repository.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use hyper::body::Incoming;
+use prost::Message;
+use scorehost_core::{ErrorKind, Failure, ServiceStatus, TensorSpec};
+
+use super::message::{
+    ConfigInput, ConfigOutput, Empty, Flag, IndexRequest, IndexResponse, InferStatistics, LoadRequest, ModelConfig,
+    ModelConfigResponse, ModelIndex, ModelMetadata, ModelRequest, ModelStatistics, ServerMetadata, StatisticDuration,
+    StatisticsResponse, TensorMetadata,
+};
+use super::{Outcome, frame, service, succeeded};
+use crate::handler::Shared;
+use crate::oip::infer::takes_tensors;
+use crate::oip::metadata::{EXTENSIONS, SERVER, VERSION, backend, config_type};
+use crate::oip::repository::{check_parameters, state};
+use crate::oip::statistics::nanoseconds;
+use crate::server::Activity;
+use crate::{Span, StatisticsSource};
+
+/// Answers the unary call `method`.
+pub(crate) async fn answer(
+    shared: &Shared,
+    activity: &Activity,
+    method: &str,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Outcome {
+    let message = frame::read_unary(activity, headers, body, shared.config.limits.body_bytes).await?;
+    match method {
+        "ServerLive" | "ServerReady" => reply(&Flag { value: true }),
+        "ModelReady" => {
+            let request: ModelRequest = read(message)?;
+            reply(&Flag { value: service(shared, &request.name, &request.version).is_ok() })
+        }
+        "ServerMetadata" => reply(&server_metadata()),
+        "ModelMetadata" => reply(&model_metadata(find(shared, message)?.status())?),
+        "ModelConfig" => reply(&ModelConfigResponse { config: Some(model_config(find(shared, message)?.status())?) }),
+        "ModelStatistics" => reply(&statistics(shared, read(message)?)?),
+        "RepositoryIndex" => reply(&index(shared, read(message)?).await?),
+        "RepositoryModelLoad" => {
+            let request: LoadRequest = read(message)?;
+            check_parameters(request.parameters.keys().map(String::as_str))?;
+            shared.doors.repository.load(&request.model_name).await?;
+            reply(&Empty {})
+        }
+        "RepositoryModelUnload" => {
+            let request: LoadRequest = read(message)?;
+            shared.doors.repository.unload(&request.model_name).await?;
+            reply(&Empty {})
+        }
+        other => Err(Failure::new(
+            ErrorKind::Unsupported,
+            format!("method '{}' is not offered by this host", other.chars().take(64).collect::<String>()),
+        )),
+    }
+}
+
+fn reply(message: &impl Message) -> Outcome {
+    frame::framed(message).map(succeeded)
+}
+
+fn read<M: Message + Default>(message: Bytes) -> Result<M, Failure> {
+    M::decode(message).map_err(|error| Failure::invalid(format!("the message is not what this method takes: {error}")))
+}
+
+fn find(shared: &Shared, message: Bytes) -> Result<std::sync::Arc<dyn scorehost_core::Service>, Failure> {
+    let request: ModelRequest = read(message)?;
+    service(shared, &request.name, &request.version)
+}
+
+fn server_metadata() -> ServerMetadata {
+    ServerMetadata { name: SERVER.into(), version: VERSION.into(), extensions: EXTENSIONS.map(String::from).to_vec() }
+}
+
+fn model_metadata(status: &ServiceStatus) -> Result<ModelMetadata, Failure> {
+    let signature = takes_tensors(status)?;
+    let tensor = |spec: &TensorSpec| TensorMetadata {
+        name: spec.name.to_string(),
+        datatype: spec.dtype.name().into(),
+        shape: spec.shape.clone(),
+    };
+    Ok(ModelMetadata {
+        name: status.name.to_string(),
+        versions: vec![status.version.to_string()],
+        platform: status.platform.into(),
+        inputs: signature.inputs.iter().map(tensor).collect(),
+        outputs: signature.outputs.iter().map(tensor).collect(),
+    })
+}
+
+fn model_config(status: &ServiceStatus) -> Result<ModelConfig, Failure> {
+    let signature = takes_tensors(status)?;
+    let input = |spec: &TensorSpec| ConfigInput {
+        name: spec.name.to_string(),
+        data_type: config_type(spec.dtype).1,
+        dims: spec.shape.clone(),
+    };
+    let output = |spec: &TensorSpec| ConfigOutput {
+        name: spec.name.to_string(),
+        data_type: config_type(spec.dtype).1,
+        dims: spec.shape.clone(),
+    };
+    Ok(ModelConfig {
+        name: status.name.to_string(),
+        platform: status.platform.into(),
+        max_batch_size: 0,
+        input: signature.inputs.iter().map(input).collect(),
+        output: signature.outputs.iter().map(output).collect(),
+        backend: backend(status.platform).into(),
+    })
+}
+
+fn statistics(shared: &Shared, request: ModelRequest) -> Result<StatisticsResponse, Failure> {
+    let source = shared.doors.statistics.as_ref();
+    let model_stats = if request.name.is_empty() {
+        shared.doors.plane.services().iter().map(|service| row(service.status(), source)).collect()
+    } else {
+        vec![row(service(shared, &request.name, &request.version)?.status(), source)]
+    };
+    Ok(StatisticsResponse { model_stats })
+}
+
+fn row(status: &ServiceStatus, source: &dyn StatisticsSource) -> ModelStatistics {
+    let counters = source.counters(&status.name, &status.version).unwrap_or_default();
+    let span = |span: Span| Some(StatisticDuration { count: span.count, ns: nanoseconds(span) });
+    let moved = Span { count: counters.compute.count, ..Span::default() };
+    ModelStatistics {
+        name: status.name.to_string(),
+        version: status.version.to_string(),
+        last_inference: counters.last_inference_ms,
+        inference_count: counters.inferences,
+        execution_count: counters.executions,
+        inference_stats: Some(InferStatistics {
+            success: span(counters.success),
+            fail: span(counters.fail),
+            queue: span(counters.queue),
+            compute_input: span(moved),
+            compute_infer: span(counters.compute),
+            compute_output: span(moved),
+            cache_hit: span(Span::default()),
+            cache_miss: span(Span::default()),
+        }),
+    }
+}
+
+async fn index(shared: &Shared, request: IndexRequest) -> Result<IndexResponse, Failure> {
+    let entries = shared.doors.repository.index().await?;
+    let row = |entry: scorehost_core::RepositoryEntry| ModelIndex {
+        state: state(&entry).into(),
+        name: entry.name,
+        version: entry.version,
+        reason: entry.reason,
+    };
+    Ok(IndexResponse { models: entries.into_iter().filter(|entry| entry.ready || !request.ready).map(row).collect() })
+}

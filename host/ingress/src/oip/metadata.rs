@@ -1,0 +1,82 @@
+//! What the server and its models say of themselves.
+
+use http::Response;
+use scorehost_core::{DType, Failure, ServiceStatus, TensorSpec};
+use serde_json::{Value, json};
+
+use super::infer::takes_tensors;
+use super::ok;
+use crate::Body;
+
+/// Name of this server in the protocol's metadata.
+pub(crate) const SERVER: &str = "scorehost";
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Extensions offered, by their names in the protocol.
+pub(crate) const EXTENSIONS: [&str; 4] =
+    ["binary_tensor_data", "model_configuration", "model_repository", "statistics"];
+
+/// `GET /v2`
+pub(crate) fn server() -> Response<Body> {
+    ok(&json!({ "name": SERVER, "version": VERSION, "extensions": EXTENSIONS }))
+}
+
+/// `GET /v2/models/<m>`
+pub(crate) fn model(status: &ServiceStatus) -> Result<Response<Body>, Failure> {
+    let signature = takes_tensors(status)?;
+    let tensors = |specs: &[TensorSpec]| -> Vec<Value> {
+        let tensor =
+            |spec: &TensorSpec| json!({ "name": &*spec.name, "datatype": spec.dtype.name(), "shape": spec.shape });
+        specs.iter().map(tensor).collect()
+    };
+    Ok(ok(&json!({
+        "name": status.name.as_str(),
+        "versions": [&*status.version],
+        "platform": status.platform,
+        "inputs": tensors(&signature.inputs),
+        "outputs": tensors(&signature.outputs),
+    })))
+}
+
+/// `GET /v2/models/<m>/config`. The maximum batch size is 0: dimensions are complete as they stand, batch included.
+pub(crate) fn config(status: &ServiceStatus) -> Result<Response<Body>, Failure> {
+    let signature = takes_tensors(status)?;
+    let tensors = |specs: &[TensorSpec]| -> Vec<Value> {
+        let tensor = |spec: &TensorSpec| json!({ "name": &*spec.name, "data_type": config_type(spec.dtype).0, "dims": spec.shape });
+        specs.iter().map(tensor).collect()
+    };
+    Ok(ok(&json!({
+        "name": status.name.as_str(),
+        "platform": status.platform,
+        "backend": backend(status.platform),
+        "version_policy": { "latest": { "num_versions": 1 } },
+        "max_batch_size": 0,
+        "input": tensors(&signature.inputs),
+        "output": tensors(&signature.outputs),
+    })))
+}
+
+/// The part of a platform name that says what runs the model.
+pub(crate) fn backend(platform: &str) -> &str {
+    platform.split_once('_').map_or(platform, |(backend, _)| backend)
+}
+
+/// Name and number of a dtype in `model_config.proto`.
+pub(crate) const fn config_type(dtype: DType) -> (&'static str, i32) {
+    match dtype {
+        DType::Bool => ("TYPE_BOOL", 1),
+        DType::U8 => ("TYPE_UINT8", 2),
+        DType::U16 => ("TYPE_UINT16", 3),
+        DType::U32 => ("TYPE_UINT32", 4),
+        DType::U64 => ("TYPE_UINT64", 5),
+        DType::I8 => ("TYPE_INT8", 6),
+        DType::I16 => ("TYPE_INT16", 7),
+        DType::I32 => ("TYPE_INT32", 8),
+        DType::I64 => ("TYPE_INT64", 9),
+        DType::F16 => ("TYPE_FP16", 10),
+        DType::F32 => ("TYPE_FP32", 11),
+        DType::F64 => ("TYPE_FP64", 12),
+        DType::Bytes => ("TYPE_STRING", 13),
+        DType::BF16 => ("TYPE_BF16", 14),
+    }
+}

@@ -1,0 +1,53 @@
+//! The statistics extension.
+
+use http::Response;
+use scorehost_core::{Plane, ServiceStatus};
+use serde_json::{Value, json};
+
+use super::ok;
+use crate::{Body, Counters, Span, StatisticsSource};
+
+/// `GET /v2/models/stats`
+pub(crate) fn all(plane: &dyn Plane, source: &dyn StatisticsSource) -> Response<Body> {
+    let rows: Vec<Value> = plane.services().iter().map(|service| row(service.status(), source)).collect();
+    ok(&json!({ "model_stats": rows }))
+}
+
+/// `GET /v2/models/<m>/stats`
+pub(crate) fn one(status: &ServiceStatus, source: &dyn StatisticsSource) -> Response<Body> {
+    ok(&json!({ "model_stats": [row(status, source)] }))
+}
+
+fn row(status: &ServiceStatus, source: &dyn StatisticsSource) -> Value {
+    let counters = source.counters(&status.name, &status.version).unwrap_or_default();
+    let Counters { last_inference_ms, inferences, executions, .. } = counters;
+    json!({
+        "name": status.name.as_str(),
+        "version": &*status.version,
+        "last_inference": last_inference_ms,
+        "inference_count": inferences,
+        "execution_count": executions,
+        "inference_stats": {
+            "success": span(counters.success),
+            "fail": span(counters.fail),
+            "queue": span(counters.queue),
+            // Inputs and outputs are handles: nothing is moved before or after computing.
+            "compute_input": span(Span { count: counters.compute.count, ..Span::default() }),
+            "compute_infer": span(counters.compute),
+            "compute_output": span(Span { count: counters.compute.count, ..Span::default() }),
+            "cache_hit": span(Span::default()),
+            "cache_miss": span(Span::default()),
+        },
+        "batch_stats": [],
+        "memory_usage": [],
+        "response_stats": {},
+    })
+}
+
+fn span(span: Span) -> Value {
+    json!({ "count": span.count, "ns": nanoseconds(span) })
+}
+
+pub(crate) fn nanoseconds(span: Span) -> u64 {
+    u64::try_from(span.total.as_nanos()).unwrap_or(u64::MAX)
+}

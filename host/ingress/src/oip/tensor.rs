@@ -1,0 +1,7 @@
+//! Tensors between JSON `data` lists and bytes.
+
+mod read;
+mod write;
+
+pub(crate) use read::read_data;
+pub(crate) use write::push_data;

@@ -1,0 +1,128 @@
+//! The Azure scoring door: `/api/v1/service/<name>/score` and its `swagger.json`.
+//!
+//! Behaves like the server inside Azure's containers (PyPI `azureml-inference-server-http`), with the status codes of the
+//! router around it.
+
+mod cors;
+mod ids;
+mod script;
+mod swagger;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use scorehost_core::{ErrorKind, Failure, Interface, Service};
+
+use crate::handler::{Shared, log};
+use crate::json::document;
+use crate::route::Route;
+use crate::server::Activity;
+use crate::{Body, encoding, oip, read, status_of};
+
+pub(crate) const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-function-failed");
+
+/// Answers one request of the scoring door.
+pub(crate) async fn answer(shared: Rc<Shared>, activity: Rc<Activity>, request: Request<Incoming>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let origin = cors::allowed(&shared.config.cors_origins, &parts.headers);
+    let ids = ids::Ids::of(&parts.headers);
+    let mut response = match &ids {
+        Ok(ids) => route(&shared, &activity, parts, body, ids).await,
+        Err(message) => error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message),
+    };
+    if let Ok(ids) = ids {
+        ids.write(response.headers_mut());
+    }
+    if let Some(origin) = origin {
+        cors::write(origin, response.headers_mut());
+    }
+    response
+}
+
+async fn route(shared: &Shared, activity: &Activity, parts: Parts, body: Incoming, ids: &ids::Ids) -> Response<Body> {
+    let uri = parts.uri.clone();
+    let result = match Route::of(uri.path()) {
+        Route::Swagger(name) => swagger::answer(shared, &parts, &name),
+        Route::Score(name) => score(shared, activity, parts, body, ids, &name).await,
+        _ => Err(Failure::internal("a path of another door")),
+    };
+    result.unwrap_or_else(|failure| {
+        log(&failure, &ids.request);
+        failed(&failure)
+    })
+}
+
+async fn score(
+    shared: &Shared,
+    activity: &Activity,
+    parts: Parts,
+    body: Incoming,
+    ids: &ids::Ids,
+    name: &str,
+) -> Result<Response<Body>, Failure> {
+    let service = shared.service(name, None)?;
+    let interface = service.status().interface.clone();
+    let allowed = match &interface {
+        Interface::EntryScript(script) if script.raw_http => {
+            matches!(parts.method, Method::GET | Method::POST | Method::OPTIONS)
+        }
+        Interface::EntryScript(_) => matches!(parts.method, Method::GET | Method::POST),
+        Interface::Tensors(_) => parts.method == Method::POST,
+    };
+    if !allowed {
+        return Ok(method(&parts.method));
+    }
+    let limit = shared.config.limits.body_bytes;
+    let body = activity.reading(read::read_body(body, limit)).await?;
+    let body = encoding::undo(&parts.headers, body, limit).await?;
+    match interface {
+        Interface::EntryScript(description) => script::run(shared, service, &description, parts, body, ids).await,
+        Interface::Tensors(_) => tensors(shared, service, parts.headers, body, ids).await,
+    }
+}
+
+/// A service of tensors takes the Open Inference Protocol's body here too.
+async fn tensors(
+    shared: &Shared,
+    service: Arc<dyn Service>,
+    headers: HeaderMap,
+    body: bytes::Bytes,
+    ids: &ids::Ids,
+) -> Result<Response<Body>, Failure> {
+    let watch = script::Watch::start();
+    let mut response = oip::infer::run(shared, service, ids.into_headers(headers), body).await?;
+    response.headers_mut().insert(RUN_FUNCTION_FAILED, HeaderValue::from_static("False"));
+    watch.write(response.headers_mut());
+    Ok(response)
+}
+
+/// OPTIONS is always answered: browsers ask before they post.
+fn method(method: &Method) -> Response<Body> {
+    if method == Method::OPTIONS {
+        return Response::new(Body::empty());
+    }
+    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
+    response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("GET, POST, OPTIONS"));
+    response
+}
+
+/// `{"message": …}`
+fn error(status: StatusCode, message: &str) -> Response<Body> {
+    let mut response = oip::json(document(&serde_json::json!({ "message": message })));
+    *response.status_mut() = status;
+    response
+}
+
+fn failed(failure: &Failure) -> Response<Body> {
+    let mut response = error(status_of(failure.kind).http, &oip::public_text(failure));
+    if failure.kind == ErrorKind::ScorerFault || failure.kind == ErrorKind::Deadline {
+        response.headers_mut().insert(RUN_FUNCTION_FAILED, HeaderValue::from_static("True"));
+    }
+    if failure.kind.retryable() && response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
