@@ -1,5 +1,6 @@
 //! What goes wrong, in the one form that crosses rooms.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -122,6 +123,14 @@ impl Failure {
     pub fn internal(detail: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Internal, "internal error of the host; see its log under this request's id")
             .with_detail(detail.to_string())
+    }
+
+    /// The [`ErrorKind::Internal`] failure of a contained panic (`std::panic::catch_unwind`); what it said is for the log.
+    #[must_use]
+    pub fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+        Self::internal(format_args!("panicked: {text}"))
     }
 }
 

@@ -1,1 +1,19 @@
-//! placeholder
+//! The life of a service's replicas: created, lent to one call at a time, taken back, retired and replaced.
+//!
+//! In: a [`scorehost_core::ReplicaFactory`] and bounds. Out: lent replicas ([`Lent`]) and the signals that decide how
+//! many there should be ([`PoolSignals`]). Deliberately not here: what a replica does (`scorer`), how many there should
+//! be (an autoscaler calls [`Pool::resize`]), and what a refused caller is told of its service (`router`).
+
+mod config;
+mod creation;
+mod error;
+mod lent;
+mod pool;
+mod state;
+mod waiting;
+
+pub use config::PoolConfig;
+pub use error::PoolError;
+pub use lent::Lent;
+pub use pool::Pool;
+pub use state::PoolSignals;

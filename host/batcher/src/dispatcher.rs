@@ -1,0 +1,106 @@
+//! The set of graphs and the workers that they share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use scorehost_core::{Clock, Graph, Model, ModelId, SystemClock};
+
+use crate::DispatchError;
+use crate::lane::Lane;
+use crate::model::DispatchedModel;
+use crate::workers::Workers;
+
+/// How many calls to one graph may wait, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Calls that wait for a worker.
+    pub max_queue: usize,
+    /// Longest wait for a worker.
+    pub max_wait: Duration,
+}
+
+impl Default for QueueLimits {
+    /// 256 calls, each at most 500 ms.
+    fn default() -> Self {
+        Self { max_queue: 256, max_wait: Duration::from_millis(500) }
+    }
+}
+
+/// How calls run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DispatchConfig {
+    /// Worker threads, and so long calls that run at once; at least 1.
+    pub workers: usize,
+    /// Calls that are expected to take at most this long run on the caller's thread.
+    pub inline_limit: Duration,
+    /// Limits of models that bring none of their own.
+    pub queue: QueueLimits,
+}
+
+impl Default for DispatchConfig {
+    /// A worker per core; 200 µs inline, a few times what a hand-over costs.
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            inline_limit: Duration::from_micros(200),
+            queue: QueueLimits::default(),
+        }
+    }
+}
+
+/// Makes callable models of graphs.
+pub struct Dispatcher {
+    config: DispatchConfig,
+    clock: Arc<dyn Clock>,
+    workers: Arc<Workers>,
+    /// By the address of the graph: deployments that share a graph share its queue.
+    lanes: Mutex<HashMap<usize, Weak<Lane>>>,
+}
+
+impl Dispatcher {
+    /// Starts the workers. They end when the dispatcher and all its models are gone.
+    ///
+    /// # Errors
+    /// When a thread does not start.
+    pub fn new(config: DispatchConfig) -> Result<Self, DispatchError> {
+        Self::with_clock(config, Arc::new(SystemClock))
+    }
+
+    /// The same, measuring runs with `clock`.
+    ///
+    /// # Errors
+    /// When a thread does not start.
+    pub fn with_clock(config: DispatchConfig, clock: Arc<dyn Clock>) -> Result<Self, DispatchError> {
+        let workers = Workers::start(config.workers.max(1))?;
+        Ok(Self { config, clock, workers: Arc::new(workers), lanes: Mutex::default() })
+    }
+
+    /// The callable model of a graph. A call that must wait needs a tokio runtime with a timer.
+    pub fn model(&self, id: ModelId, graph: Arc<dyn Graph>) -> Arc<dyn Model> {
+        self.model_with_limits(id, graph, self.config.queue)
+    }
+
+    /// The same with limits of its own, such as a deployment's.
+    pub fn model_with_limits(&self, id: ModelId, graph: Arc<dyn Graph>, limits: QueueLimits) -> Arc<dyn Model> {
+        let lane = self.lane(graph);
+        Arc::new(DispatchedModel::new(id, lane, Arc::clone(&self.workers), self.config.inline_limit, limits))
+    }
+
+    fn lane(&self, graph: Arc<dyn Graph>) -> Arc<Lane> {
+        let address = Arc::as_ptr(&graph).cast::<()>() as usize;
+        let mut lanes = self.lanes.lock();
+        // A lane keeps its graph alive, so a live lane at this address is this graph's.
+        if let Some(lane) = lanes.get(&address).and_then(Weak::upgrade) {
+            return lane;
+        }
+        lanes.retain(|_, lane| lane.strong_count() > 0);
+        let lane = Arc::new(Lane::new(graph, Arc::clone(&self.clock)));
+        lanes.insert(address, Arc::downgrade(&lane));
+        lane
+    }
+}
+
+#[cfg(test)]
+mod tests;

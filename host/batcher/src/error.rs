@@ -1,0 +1,55 @@
+//! What can go wrong between a call and its graph.
+
+use std::time::Duration;
+
+use scorehost_core::{ErrorKind, Failure, ModelId, SignatureError};
+
+/// Why a call did not run, or did not return.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DispatchError {
+    /// The inputs or wanted outputs do not fit the model.
+    #[error("model '{model}': {error}")]
+    Signature {
+        /// The model called.
+        model: ModelId,
+        /// What does not fit.
+        error: SignatureError,
+    },
+    /// The graph's queue is at its bound.
+    #[error("model '{model}' is overloaded: {queued} calls wait for it already")]
+    QueueFull {
+        /// The model called.
+        model: ModelId,
+        /// Calls in its queue.
+        queued: usize,
+    },
+    /// The call waited as long as it may.
+    #[error("model '{model}' is overloaded: the call waited {} ms for a worker", waited.as_millis())]
+    QueueWait {
+        /// The model called.
+        model: ModelId,
+        /// The longest wait.
+        waited: Duration,
+    },
+    /// The deadline passed before the graph was done.
+    #[error("the deadline passed before model '{model}' answered")]
+    Deadline {
+        /// The model called.
+        model: ModelId,
+    },
+    /// The worker threads could not be started.
+    #[error("the worker threads for models did not start: {0}")]
+    Workers(String),
+}
+
+impl From<DispatchError> for Failure {
+    fn from(error: DispatchError) -> Self {
+        let kind = match &error {
+            DispatchError::Signature { .. } => ErrorKind::InvalidInput,
+            DispatchError::QueueFull { .. } | DispatchError::QueueWait { .. } => ErrorKind::Overloaded,
+            DispatchError::Deadline { .. } => ErrorKind::Deadline,
+            DispatchError::Workers(_) => return Self::internal(error),
+        };
+        Self::new(kind, error.to_string())
+    }
+}

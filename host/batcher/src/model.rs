@@ -1,0 +1,117 @@
+//! A model as its callers see it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scorehost_core::{
+    BoxFuture, CallContext, Deadline, ModelId, ModelMetadata, NamedTensors, OutputIndices, SignatureError,
+};
+use scorehost_core::{Failure, Model};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::lane::{Answer, Lane, Progress, QueuedCall, input_bytes};
+use crate::workers::Workers;
+use crate::{DispatchError, QueueLimits};
+
+/// One deployment's view of a graph: its name, its limits, the shared lane.
+pub(crate) struct DispatchedModel {
+    metadata: ModelMetadata,
+    lane: Arc<Lane>,
+    workers: Arc<Workers>,
+    inline_limit: Duration,
+    limits: QueueLimits,
+}
+
+impl DispatchedModel {
+    pub(crate) fn new(
+        id: ModelId,
+        lane: Arc<Lane>,
+        workers: Arc<Workers>,
+        inline_limit: Duration,
+        limits: QueueLimits,
+    ) -> Self {
+        let graph = lane.graph();
+        let metadata = ModelMetadata { id, platform: graph.platform(), signature: graph.signature().clone() };
+        Self { metadata, lane, workers, inline_limit, limits }
+    }
+
+    fn check(&self, inputs: &NamedTensors, outputs: &[Arc<str>]) -> Result<OutputIndices, DispatchError> {
+        let refuse = |error: SignatureError| DispatchError::Signature { model: self.metadata.id.clone(), error };
+        let signature = &self.metadata.signature;
+        signature.check_inputs(inputs).map_err(refuse)?;
+        signature.output_indices(outputs).map_err(refuse)
+    }
+
+    /// Queues the call and waits for its turn, its answer, its deadline or the longest wait, whichever is first.
+    async fn hand_over(&self, inputs: NamedTensors, outputs: OutputIndices, call: &CallContext) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let progress = Arc::new(Progress::default());
+        let model = self.metadata.id.clone();
+        let queued = QueuedCall { model, inputs, outputs, call: call.clone(), progress: Arc::clone(&progress), answer };
+        if self.lane.push(queued, self.limits.max_queue)? {
+            self.workers.line_up(Arc::clone(&self.lane));
+        }
+        self.wait(answered, &progress, call.deadline).await
+    }
+
+    async fn wait(
+        &self,
+        mut answered: oneshot::Receiver<Answer>,
+        progress: &Progress,
+        deadline: Option<Deadline>,
+    ) -> Answer {
+        let left = || deadline.map(|deadline| deadline.remaining(self.lane.clock().now()));
+        let start_within = left().map_or(self.limits.max_wait, |left| left.min(self.limits.max_wait));
+        if let Ok(answer) = timeout(start_within, &mut answered).await {
+            return self.received(answer);
+        }
+        if progress.give_up() {
+            return Err(self.not_started(start_within));
+        }
+        // It runs, and a run ends by itself.
+        match left() {
+            None => self.received(answered.await),
+            Some(left) => match timeout(left, answered).await {
+                Ok(answer) => self.received(answer),
+                Err(_) => Err(self.late()),
+            },
+        }
+    }
+
+    fn received(&self, answer: Result<Answer, oneshot::error::RecvError>) -> Answer {
+        answer.unwrap_or_else(|_| Err(Failure::internal(format!("a call to '{}' got lost", self.metadata.id))))
+    }
+
+    fn not_started(&self, waited: Duration) -> Failure {
+        if waited < self.limits.max_wait {
+            return self.late();
+        }
+        DispatchError::QueueWait { model: self.metadata.id.clone(), waited }.into()
+    }
+
+    fn late(&self) -> Failure {
+        DispatchError::Deadline { model: self.metadata.id.clone() }.into()
+    }
+}
+
+impl Model for DispatchedModel {
+    fn metadata(&self) -> &ModelMetadata {
+        &self.metadata
+    }
+
+    fn run<'a>(
+        &'a self,
+        inputs: NamedTensors,
+        outputs: &'a [Arc<str>],
+        call: &'a CallContext,
+    ) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            let outputs = self.check(&inputs, outputs)?;
+            if self.lane.cost().within(input_bytes(&inputs), self.inline_limit) {
+                return self.lane.run(&inputs, &outputs);
+            }
+            self.hand_over(inputs, outputs, call).await
+        })
+    }
+}

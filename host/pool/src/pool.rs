@@ -1,0 +1,223 @@
+//! The pool itself: the lock, and what happens outside it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use scorehost_core::{Clock, Deadline, Failure, Interface, Replica, ReplicaFactory};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
+
+use crate::creation::Creation;
+use crate::state::State;
+use crate::waiting::Place;
+use crate::{Lent, PoolConfig, PoolError, PoolSignals};
+
+/// The replicas of one version of one service.
+pub struct Pool {
+    factory: Arc<dyn ReplicaFactory>,
+    config: PoolConfig,
+    /// Where replicas are made: `init` of a scorer may compute for long, so never on a thread that answers requests.
+    runtime: Handle,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    rested: Notify,
+}
+
+impl Pool {
+    /// An empty pool that makes its replicas on `runtime`.
+    #[must_use]
+    pub fn new(
+        factory: Arc<dyn ReplicaFactory>,
+        config: PoolConfig,
+        runtime: Handle,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        let state = Mutex::new(State::new(&config));
+        Arc::new(Self { factory, config, runtime, clock, state, rested: Notify::new() })
+    }
+
+    /// Makes the replicas of the minimum, at least one, and tells how they are called.
+    ///
+    /// # Errors
+    /// What kept a replica from being made. Those that were made stay.
+    pub async fn warm(self: &Arc<Self>) -> Result<Interface, Failure> {
+        let pool = Arc::clone(self);
+        let first = self.runtime.spawn(async move {
+            let replica = pool.factory.create().await?;
+            let interface = replica.interface().clone();
+            pool.adopt(replica);
+            Ok::<_, Failure>(interface)
+        });
+        let interface = first.await.map_err(Failure::internal)??;
+        let others: Vec<_> = self.plan().into_iter().map(|creation| self.runtime.spawn(creation.run())).collect();
+        for other in others {
+            other.await.map_err(Failure::internal)??;
+        }
+        Ok(interface)
+    }
+
+    /// Lends an idle replica, where there is one.
+    pub fn try_lend(self: &Arc<Self>) -> Option<Lent> {
+        let replica = self.state.lock().lend()?;
+        Some(Lent::new(replica, Arc::clone(self)))
+    }
+
+    /// Lends a replica: an idle one, else the next that is made or given back; callers are served in their order.
+    ///
+    /// Dropping the future leaves the line. Waiting needs a tokio timer.
+    ///
+    /// # Errors
+    /// When the line is full, the longest wait or the deadline passes, or no replica can be made.
+    pub async fn lend(self: &Arc<Self>, deadline: Option<Deadline>) -> Result<Lent, PoolError> {
+        if let Some(lent) = self.try_lend() {
+            return Ok(lent);
+        }
+        let mut place = self.line_up()?;
+        self.start_creations();
+        let left = deadline.map(|deadline| deadline.remaining(self.clock.now()));
+        let longest = left.map_or(self.config.max_queue_wait, |left| left.min(self.config.max_queue_wait));
+        match timeout(longest, place.delivery()).await {
+            Ok(delivered) => delivered,
+            Err(_) => Err(self.waited_in_vain(longest)),
+        }
+    }
+
+    fn waited_in_vain(&self, waited: Duration) -> PoolError {
+        if waited < self.config.max_queue_wait {
+            return PoolError::Deadline;
+        }
+        PoolError::QueueWait { waited }
+    }
+
+    fn line_up(self: &Arc<Self>) -> Result<Place, PoolError> {
+        let (deliver, delivered) = oneshot::channel();
+        let mut state = self.state.lock();
+        let signals = state.signals();
+        if signals.queued >= self.config.max_queue {
+            return Err(PoolError::QueueFull { queued: signals.queued });
+        }
+        if signals.total() == 0
+            && let Some(cause) = state.backing_off(self.clock.now())
+        {
+            return Err(PoolError::Create { cause: cause.clone() });
+        }
+        // A replica may have come back since the first look.
+        if let Some(replica) = state.lend() {
+            let _ = deliver.send(Ok(replica));
+            return Ok(Place::new(Arc::clone(self), u64::MAX, delivered));
+        }
+        let number = state.enqueue(deliver);
+        Ok(Place::new(Arc::clone(self), number, delivered))
+    }
+
+    /// What the pool is doing.
+    #[must_use]
+    pub fn signals(&self) -> PoolSignals {
+        self.state.lock().signals()
+    }
+
+    /// Changes the bounds. New replicas are made at once, surplus ones end when they are idle.
+    pub fn resize(self: &Arc<Self>, min: usize, max: usize) {
+        let surplus = {
+            let mut state = self.state.lock();
+            (state.min, state.max) = (min.min(max), max.max(1));
+            state.shed(max.max(1))
+        };
+        drop(surplus);
+        self.start_creations();
+    }
+
+    /// Lets idle replicas go, makes none in advance any more, and waits until every call has ended. Callers that still
+    /// hold the pool are served.
+    pub async fn drain(&self) {
+        let idle = {
+            let mut state = self.state.lock();
+            state.draining = true;
+            state.shed(0)
+        };
+        drop(idle);
+        loop {
+            let mut rested = std::pin::pin!(self.rested.notified());
+            // Registered before looking, so that an end in between wakes.
+            rested.as_mut().enable();
+            if self.state.lock().at_rest() {
+                return;
+            }
+            rested.await;
+        }
+    }
+
+    pub(crate) fn factory(&self) -> &dyn ReplicaFactory {
+        &*self.factory
+    }
+
+    pub(crate) fn leave(&self, number: u64) {
+        self.change(|state| {
+            state.leave(number);
+            None
+        });
+    }
+
+    /// A lent replica came back: it goes on, or is retired and replaced.
+    pub(crate) fn take_back(self: &Arc<Self>, replica: Box<dyn Replica>) {
+        let healthy = replica.healthy();
+        let ended = self.change(|state| {
+            state.returned();
+            if healthy { state.place(replica) } else { Some(replica) }
+        });
+        // The common way ends here, without a second look at the state.
+        if ended.is_some() {
+            drop(ended);
+            self.start_creations();
+        }
+    }
+
+    /// A creation ended.
+    pub(crate) fn created(self: &Arc<Self>, created: Result<Box<dyn Replica>, Failure>) {
+        let now = self.clock.now();
+        let surplus = self.change(|state| match created {
+            Ok(replica) => {
+                state.created();
+                state.place(replica)
+            }
+            Err(cause) => {
+                tracing::warn!(%cause, detail = cause.detail, "a replica could not be made");
+                state.not_created(now, &self.config, cause);
+                None
+            }
+        });
+        drop(surplus);
+    }
+
+    /// Takes in a replica that nobody planned.
+    fn adopt(self: &Arc<Self>, replica: Box<dyn Replica>) {
+        let surplus = self.change(|state| state.place(replica));
+        drop(surplus);
+    }
+
+    /// Changes the state and tells whoever drains. What comes out is dropped by the caller, outside the lock.
+    fn change(&self, change: impl FnOnce(&mut State) -> Option<Box<dyn Replica>>) -> Option<Box<dyn Replica>> {
+        let mut state = self.state.lock();
+        let out = change(&mut state);
+        if state.draining && state.at_rest() {
+            self.rested.notify_waiters();
+        }
+        out
+    }
+
+    fn plan(self: &Arc<Self>) -> Vec<Creation> {
+        let planned = self.state.lock().plan_creations(self.clock.now());
+        (0..planned).map(|_| Creation::new(Arc::clone(self))).collect()
+    }
+
+    fn start_creations(self: &Arc<Self>) {
+        for creation in self.plan() {
+            self.runtime.spawn(creation.run());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Who is where: idle replicas, callers in line, creations under way. Plain data under the pool's lock.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use scorehost_core::{Failure, Replica};
+use tokio::sync::oneshot;
+
+use crate::{PoolConfig, PoolError};
+
+/// What a caller in line gets.
+pub(crate) type Delivery = Result<Box<dyn Replica>, PoolError>;
+
+/// A caller in line. Numbers rise along the line.
+pub(crate) struct Waiter {
+    pub(crate) number: u64,
+    pub(crate) deliver: oneshot::Sender<Delivery>,
+}
+
+/// What a pool is doing at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolSignals {
+    /// Replicas handling a call.
+    pub busy: usize,
+    /// Replicas waiting for one.
+    pub idle: usize,
+    /// Replicas being made.
+    pub creating: usize,
+    /// Callers in line.
+    pub queued: usize,
+}
+
+impl PoolSignals {
+    /// Replicas altogether, those being made included.
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.busy + self.idle + self.creating
+    }
+}
+
+/// Why the last creations failed, and until when no other is tried.
+struct BackOff {
+    pause: Duration,
+    until: Instant,
+    cause: Failure,
+}
+
+pub(crate) struct State {
+    /// The last one used is the first one lent: its memory is still in the caches.
+    idle: Vec<Box<dyn Replica>>,
+    busy: usize,
+    creating: usize,
+    line: VecDeque<Waiter>,
+    next_number: u64,
+    back_off: Option<BackOff>,
+    pub(crate) min: usize,
+    pub(crate) max: usize,
+    pub(crate) draining: bool,
+}
+
+impl State {
+    pub(crate) fn new(config: &PoolConfig) -> Self {
+        Self {
+            idle: Vec::new(),
+            busy: 0,
+            creating: 0,
+            line: VecDeque::new(),
+            next_number: 0,
+            back_off: None,
+            min: config.min,
+            max: config.max.max(1),
+            draining: false,
+        }
+    }
+
+    pub(crate) fn signals(&self) -> PoolSignals {
+        let (busy, creating) = (self.busy, self.creating);
+        PoolSignals { busy, idle: self.idle.len(), creating, queued: self.line.len() }
+    }
+
+    /// Takes the idle replica used last. The line is empty whenever a replica is idle.
+    pub(crate) fn lend(&mut self) -> Option<Box<dyn Replica>> {
+        let replica = self.idle.pop()?;
+        self.busy += 1;
+        Some(replica)
+    }
+
+    /// Puts a healthy replica where it belongs: to the first caller in line, to the idle ones, or back to be dropped.
+    /// It counts as neither busy nor creating when this is called.
+    pub(crate) fn place(&mut self, mut replica: Box<dyn Replica>) -> Option<Box<dyn Replica>> {
+        let surplus = self.signals().total() >= self.max;
+        if !surplus {
+            while let Some(waiter) = self.line.pop_front() {
+                match waiter.deliver.send(Ok(replica)) {
+                    Ok(()) => {
+                        self.busy += 1;
+                        return None;
+                    }
+                    // This caller went away; the next one is asked.
+                    Err(Ok(back)) => replica = back,
+                    Err(Err(_)) => return None,
+                }
+            }
+        }
+        if surplus || (self.draining && self.line.is_empty()) {
+            return Some(replica);
+        }
+        self.idle.push(replica);
+        None
+    }
+
+    /// A lent replica came back, or ended.
+    pub(crate) const fn returned(&mut self) {
+        self.busy -= 1;
+    }
+
+    /// Gets a caller in line.
+    pub(crate) fn enqueue(&mut self, deliver: oneshot::Sender<Delivery>) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.line.push_back(Waiter { number, deliver });
+        number
+    }
+
+    /// Takes a caller out of the line, where it still is in it.
+    pub(crate) fn leave(&mut self, number: u64) {
+        if let Ok(index) = self.line.binary_search_by_key(&number, |waiter| waiter.number) {
+            self.line.remove(index);
+        }
+    }
+
+    /// Counts as many new creations as callers in line and the minimum ask for, within the bounds.
+    pub(crate) fn plan_creations(&mut self, now: Instant) -> usize {
+        if let Some(cause) = self.backing_off(now).cloned() {
+            self.refuse_when_empty(&cause);
+            return 0;
+        }
+        let signals = self.signals();
+        let for_callers = signals.queued.saturating_sub(signals.creating);
+        let for_minimum = if self.draining { 0 } else { self.min.saturating_sub(signals.total()) };
+        let planned = for_callers.max(for_minimum).min(self.max.saturating_sub(signals.total()));
+        self.creating += planned;
+        planned
+    }
+
+    /// A creation succeeded.
+    pub(crate) fn created(&mut self) {
+        self.creating -= 1;
+        self.back_off = None;
+    }
+
+    /// A creation failed.
+    pub(crate) fn not_created(&mut self, now: Instant, config: &PoolConfig, cause: Failure) {
+        self.creating -= 1;
+        let pause = self.back_off.as_ref().map_or(config.first_back_off, |last| last.pause * 2);
+        let pause = pause.min(config.max_back_off);
+        self.back_off = Some(BackOff { pause, until: now + pause, cause: cause.clone() });
+        self.refuse_when_empty(&cause);
+    }
+
+    /// Answers the callers in line when no replica is left that could serve them.
+    fn refuse_when_empty(&mut self, cause: &Failure) {
+        if self.signals().total() == 0 {
+            for waiter in self.line.drain(..) {
+                // A caller that went away needs no answer.
+                let _ = waiter.deliver.send(Err(PoolError::Create { cause: cause.clone() }));
+            }
+        }
+    }
+
+    /// Why nothing is made at the moment.
+    pub(crate) fn backing_off(&self, now: Instant) -> Option<&Failure> {
+        self.back_off.as_ref().filter(|back_off| now < back_off.until).map(|back_off| &back_off.cause)
+    }
+
+    /// Gives up idle replicas beyond `keep` altogether; they are dropped outside the lock.
+    pub(crate) fn shed(&mut self, keep: usize) -> Vec<Box<dyn Replica>> {
+        let surplus = self.signals().total().saturating_sub(keep).min(self.idle.len());
+        self.idle.drain(..surplus).collect()
+    }
+
+    pub(crate) fn at_rest(&self) -> bool {
+        let signals = self.signals();
+        signals.busy == 0 && signals.queued == 0 && signals.creating == 0
+    }
+}
