@@ -1,7 +1,6 @@
 //! The management API: models, services and operations, from HTTP to desired state.
 //!
-//! In: requests below `/management/v1` ([`Control::handle`]), `deploymentconfig.json` and `inferenceconfig.json`
-//! ([`files`]), load and unload of the Open Inference Protocol ([`scorehost_core::Repository`]). Out: objects in the
+//! In: requests below `/management/v1` ([`Control::handle`]), `deploymentconfig.json` ([`files`]), load and unload of the Open Inference Protocol ([`scorehost_core::Repository`]). Out: objects in the
 //! registry, and the [`desired::Board`] that the assembly's reconciler realises and reports upon. The command line's
 //! side of the same API is [`client`].
 //!
@@ -33,7 +32,6 @@ pub use config::ControlConfig;
 pub use error::ControlError;
 pub use facts::Facts;
 pub use logs::{LogFeed, LogTail, ServiceLogs};
-pub use respond::error_document;
 pub use services::Control;
 
 #[cfg(test)]

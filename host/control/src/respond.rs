@@ -1,17 +1,9 @@
 //! Answers in the API's own JSON.
 
 use http::{Response, StatusCode, header};
-use scorehost_core::Failure;
 use serde::Serialize;
 
 use crate::body::{Body, full};
-use crate::wire;
-
-/// The JSON document of a failure, for whoever maps its kind to a status.
-#[must_use]
-pub fn error_document(failure: &Failure) -> Vec<u8> {
-    encode(&wire::Error::from(failure))
-}
 
 /// `value` as a JSON answer.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {

@@ -66,8 +66,8 @@ impl Control {
     /// Answers one request below `/management/v1`.
     ///
     /// # Errors
-    /// What the caller did wrong or the host cannot do; the caller of this maps the kind to a status and sends
-    /// [`crate::error_document`].
+    /// What the caller did wrong or the host cannot do; `ingress` maps the kind to a status and sends it as
+    /// [`crate::wire::Refusal`].
     pub async fn handle<B>(&self, request: Request<B>) -> Result<Response<Body>, Failure>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,

@@ -232,6 +232,13 @@ pub struct Operations {
     pub operations: Vec<Operation>,
 }
 
+/// Body of every answer that is not a success.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Why.
+    pub error: Error,
+}
+
 /// A failure as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {

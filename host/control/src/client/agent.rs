@@ -181,8 +181,8 @@ fn parse<T: DeserializeOwned>(answer: Response<Body>) -> Result<T, Failure> {
 fn refusal(answer: Response<Body>) -> Failure {
     let status = answer.status();
     let content = answer.into_body().into_with_config().limit(MAX_JSON).read_to_vec().unwrap_or_default();
-    if let Ok(error) = serde_json::from_slice::<wire::Error>(&content) {
-        return error.into();
+    if let Ok(refusal) = serde_json::from_slice::<wire::Refusal>(&content) {
+        return refusal.error.into();
     }
     let kind = match status.as_u16() {
         404 => ErrorKind::NotFound,

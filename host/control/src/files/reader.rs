@@ -1,6 +1,5 @@
 //! Reads an object field by field and collects what is wrong with it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use scorehost_core::Failure;
@@ -145,22 +144,6 @@ impl<'a> Object<'a> {
     pub(super) fn between(&self, key: &str, min: f64, max: f64, found: &mut Findings) -> Option<f64> {
         let expected = format!("a number from {min} to {max}");
         self.typed(key, &expected, found, |value| value.as_f64().filter(|number| (min..=max).contains(number)))
-    }
-
-    /// Text values by name; numbers and truth values are taken as their text.
-    pub(super) fn texts(&self, key: &str, found: &mut Findings) -> BTreeMap<String, String> {
-        let Some(fields) = self.typed(key, "an object of texts", found, Value::as_object) else {
-            return BTreeMap::new();
-        };
-        let mut texts = BTreeMap::new();
-        for (name, value) in fields {
-            match value {
-                Value::String(text) => drop(texts.insert(name.clone(), text.clone())),
-                Value::Number(_) | Value::Bool(_) => drop(texts.insert(name.clone(), value.to_string())),
-                _ => found.add(format!("{}.{name}", self.at(key)), format!("must be text, is {}", brief(value))),
-            }
-        }
-        texts
     }
 }
 
