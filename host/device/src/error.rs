@@ -36,6 +36,14 @@ pub enum DeviceError {
         /// What it says, without paths of the host.
         message: String,
     },
+    /// The model uses operators that the device has not.
+    #[error("{device} has no implementation of {}", .operators.join(", "))]
+    Operators {
+        /// The device.
+        device: &'static str,
+        /// Domain, name and operator set version of each.
+        operators: Vec<String>,
+    },
     /// Inputs other than the signature's.
     #[error("the model takes the inputs [{expected}], got [{actual}]")]
     Inputs {
@@ -76,6 +84,8 @@ impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
         match error {
             DeviceError::Model(error) => error.into(),
+            DeviceError::Operators { .. } => Self::new(ErrorKind::Unsupported, error.to_string())
+                .with_hint("install ONNX Runtime and set ORT_DYLIB_PATH to its shared library"),
             DeviceError::Refused { .. }
             | DeviceError::Inputs { .. }
             | DeviceError::InputType { .. }

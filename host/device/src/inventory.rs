@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use scorehost_core::{ErrorKind, Failure, Graph};
+use scorehost_core::{Failure, Graph};
 use scorehost_graph::Model;
 
-use crate::DeviceError;
 use crate::onnxruntime::{self, Runtime};
+use crate::{DeviceError, reference};
 
 /// Where to look for devices and how much of them to use.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +55,7 @@ impl Devices {
     pub fn discover(config: DeviceConfig) -> Self {
         let runtime = Runtime::get(&config);
         if let Err(reason) = &runtime {
-            tracing::warn!(%reason, "no device can run models");
+            tracing::warn!(%reason, "models run on the built-in reference executor");
         }
         Self { runtime }
     }
@@ -67,7 +67,12 @@ impl Devices {
             Ok(runtime) => (true, describe(runtime)),
             Err(reason) => (false, reason.to_string()),
         };
-        vec![DeviceReport { name: "onnxruntime", kind: "cpu", available, detail }]
+        let in_use = if available { "used where ONNX Runtime is missing" } else { "in use" };
+        let built_in = format!("built in, for linear models, tree ensembles and small networks; {in_use}");
+        vec![
+            DeviceReport { name: "onnxruntime", kind: "cpu", available, detail },
+            DeviceReport { name: "reference", kind: "cpu", available: true, detail: built_in },
+        ]
     }
 
     /// Checks a model and loads it on the best CPU device. Blocks while it reads and prepares the weights.
@@ -83,11 +88,10 @@ impl Devices {
             }
         };
         let model = Model::read(bytes.clone(), folder.as_deref()).map_err(DeviceError::from)?;
-        let unavailable = |reason: &DeviceError| {
-            Failure::new(ErrorKind::Unavailable, "no device can run models here").with_detail(reason.to_string())
-        };
-        let runtime = self.runtime.as_ref().map_err(unavailable)?;
-        Ok(onnxruntime::load(runtime, &model, &bytes, folder.as_deref())?)
+        Ok(match &self.runtime {
+            Ok(runtime) => onnxruntime::load(runtime, &model, &bytes, folder.as_deref())?,
+            Err(_) => reference::load(&model)?,
+        })
     }
 }
 

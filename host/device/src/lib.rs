@@ -10,6 +10,7 @@
 mod error;
 mod inventory;
 mod onnxruntime;
+mod reference;
 
 pub use error::DeviceError;
 pub use inventory::{DeviceConfig, DeviceReport, Devices, ModelSource};

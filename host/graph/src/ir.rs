@@ -1,11 +1,16 @@
 //! The representation that executors are built from.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use scorehost_core::{Signature, Tensor};
+
+use crate::GraphError;
 
 /// A value of a [`Graph`]: an index into tables that an executor keeps, from 0 to [`Graph::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +79,47 @@ pub struct Node {
     pub outputs: Vec<Option<ValueId>>,
     /// Attributes by name.
     pub attributes: BTreeMap<Arc<str>, Attribute>,
+}
+
+impl Node {
+    /// The node's operator.
+    #[must_use]
+    pub fn id(&self) -> Operator {
+        Operator { domain: self.domain.clone(), name: self.operator.clone(), opset: self.opset }
+    }
+}
+
+/// An operator that a model uses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Operator {
+    /// Domain; empty for the standard one.
+    pub domain: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+    /// Version of the domain's operator set.
+    pub opset: i64,
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let domain = if self.domain.is_empty() { "ai.onnx" } else { &self.domain };
+        write!(f, "{domain}.{} (opset {})", self.name, self.opset)
+    }
+}
+
+impl ExternalTensor {
+    /// Reads the data.
+    ///
+    /// # Errors
+    /// Where the file cannot be read; the inner error where its elements are not of their dtype.
+    pub fn read(&self) -> io::Result<Result<Tensor, GraphError>> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        let mut data = Vec::new();
+        file.take(self.length).read_to_end(&mut data)?;
+        let error = |error| GraphError::Tensor { name: self.path.display().to_string(), error };
+        Ok(Tensor::new(self.dtype, &*self.shape, data.into()).map_err(error))
+    }
 }
 
 /// The value of an attribute.

@@ -21,5 +21,5 @@ mod signature;
 mod tensor;
 
 pub use error::GraphError;
-pub use ir::{Attribute, Graph, Initialiser, Node, ValueId};
-pub use model::{Model, Operator};
+pub use ir::{Attribute, ExternalTensor, Graph, Initialiser, Node, Operator, ValueId};
+pub use model::Model;

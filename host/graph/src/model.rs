@@ -20,24 +20,6 @@ pub struct Model {
     weight_bytes: u64,
 }
 
-/// An operator that a model uses.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Operator {
-    /// Domain; empty for the standard one.
-    pub domain: String,
-    /// Name.
-    pub name: String,
-    /// Version of the domain's operator set.
-    pub opset: i64,
-}
-
-impl fmt::Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let domain = if self.domain.is_empty() { "ai.onnx" } else { &self.domain };
-        write!(f, "{domain}.{} (opset {})", self.name, self.opset)
-    }
-}
-
 impl Model {
     /// Decodes and checks a model. `folder` is where tensors with external data may have their files; without one such
     /// tensors are refused. Shares `bytes` for weights, as long as the model lives.

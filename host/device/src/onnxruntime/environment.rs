@@ -33,15 +33,19 @@ impl Runtime {
     pub(crate) fn get(config: &DeviceConfig) -> Result<Arc<Self>, DeviceError> {
         let path = library::locate(config)?;
         let mut runtime = RUNTIME.lock();
+        if let Some(runtime) = runtime.as_ref().filter(|runtime| runtime.path == path) {
+            return Ok(runtime.clone());
+        }
+        let version = ffi::probe(&path)?;
         if let Some(runtime) = &*runtime {
             return Ok(runtime.clone());
         }
-        let made = Arc::new(Self::new(path, config.threads)?);
+        let made = Arc::new(Self::new(path, version, config.threads)?);
         *runtime = Some(made.clone());
         Ok(made)
     }
 
-    fn new(path: PathBuf, threads: usize) -> Result<Self, DeviceError> {
+    fn new(path: PathBuf, version: String, threads: usize) -> Result<Self, DeviceError> {
         let builder = ort::init_from(&path).map_err(|error| DeviceError::Library(error.to_string()))?;
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -61,7 +65,7 @@ impl Runtime {
             Ok(environment)
         };
         let environment = build().map_err(|error: ort::Error| DeviceError::Library(error.message().to_owned()))?;
-        Ok(Self { environment, path, version: ffi::version(), threads })
+        Ok(Self { environment, path, version, threads })
     }
 
     /// A builder of sessions that share threads and memory.

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "the C API of ONNX Runtime, see the module's documentation")]
 
 mod arena;
+mod probe;
 mod strings;
 mod value;
 
@@ -20,6 +21,7 @@ use scorehost_core::{NamedTensor, Tensor};
 use smallvec::SmallVec;
 
 pub(super) use arena::share_arena;
+pub(super) use probe::probe;
 use value::{Memory, Value};
 
 use super::message;
@@ -32,14 +34,6 @@ pub(super) type Indices = SmallVec<[usize; 8]>;
 fn check(status: ort::sys::OrtStatusPtr) -> ort::Result<()> {
     // SAFETY: every status here comes right from the API and is passed on once; this takes ownership of it.
     unsafe { ort::Error::result_from_status(status) }
-}
-
-/// The library's version, such as `1.31.1`.
-pub(super) fn version() -> String {
-    // The build information is the one thing the C API tells without the base structure that `ort` keeps to itself.
-    let text = ort::info();
-    let git = text.split("git-branch=").nth(1).and_then(|rest| rest.split(',').next());
-    git.map_or("of unknown version", |branch| branch.trim_start_matches("rel-")).to_owned()
 }
 
 /// A session that many threads run at a time.

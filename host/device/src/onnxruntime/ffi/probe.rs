@@ -1,0 +1,34 @@
+//! A look at the library before `ort` loads it, which would panic over some wrong files.
+
+use std::ffi::CStr;
+use std::path::Path;
+
+use libloading::{Library, Symbol};
+use ort::sys::{ORT_API_VERSION, OrtApiBase};
+
+use crate::DeviceError;
+
+/// The version of the library at `path`, such as `1.31.1`.
+///
+/// # Errors
+/// When it is no ONNX Runtime library, or is older than the C API that this program is made for.
+pub(crate) fn probe(path: &Path) -> Result<String, DeviceError> {
+    let unusable = |error: libloading::Error| DeviceError::Library(format!("{}: {error}", path.display()));
+    // SAFETY: the operator, or the system's library folders, name the file; running its initialisers is the purpose.
+    let library = unsafe { Library::new(path) }.map_err(unusable)?;
+    // SAFETY: the symbol has this type in every version of the library.
+    let entry: Symbol<'_, unsafe extern "C" fn() -> *const OrtApiBase> =
+        unsafe { library.get(b"OrtGetApiBase\0") }.map_err(unusable)?;
+    // SAFETY: the function takes nothing and returns null or a pointer to a static structure.
+    let base = unsafe { entry().as_ref() };
+    let base = base.ok_or_else(|| DeviceError::Library(format!("{} offers no API", path.display())))?;
+    // SAFETY: the string is static and ends with NUL.
+    let version = unsafe { CStr::from_ptr((base.GetVersionString)()) }.to_string_lossy().into_owned();
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()).unwrap_or(0);
+    // SAFETY: takes a number and returns null or a pointer to a static structure.
+    if minor < ORT_API_VERSION || unsafe { (base.GetApi)(ORT_API_VERSION) }.is_null() {
+        let problem = format!("{} is version {version}, 1.{ORT_API_VERSION} or newer is needed", path.display());
+        return Err(DeviceError::Library(problem));
+    }
+    Ok(version)
+}
