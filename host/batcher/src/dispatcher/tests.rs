@@ -9,6 +9,8 @@ use scorehost_core::{
     CallContext, DType, Deadline, ErrorKind, Failure, NamedTensor, NamedTensors, Signature, Tensor, TensorSpec,
 };
 
+use tokio::task::JoinHandle;
+
 use super::*;
 
 /// A clock that only the fake graph moves.
@@ -110,7 +112,15 @@ fn gated() -> (Arc<Fake>, mpsc::Sender<()>) {
     (graph, permit)
 }
 
-/// Waits, on the paused clock, until the worker has taken `runs` calls.
+/// Awaits a task without ever being idle: a paused clock jumps ahead when all tasks wait, but workers are threads.
+async fn finished(task: JoinHandle<Result<NamedTensors, Failure>>) -> Result<NamedTensors, Failure> {
+    while !task.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    task.await.unwrap()
+}
+
+/// Waits in the same way until the worker has taken `runs` calls.
 async fn until_started(graph: &Fake, runs: usize) {
     while graph.runs() < runs {
         tokio::task::yield_now().await;
@@ -162,7 +172,10 @@ async fn what_does_not_fit_is_refused_before_the_graph() {
     let graph = Fake::new(|| {});
     let model = Dispatcher::new(one_worker()).unwrap().model(id(), graph.clone());
     let failure = model.run(vec![], &[], &CallContext::new("r")).await.unwrap_err();
-    assert_eq!((failure.kind, &*failure.message), (ErrorKind::InvalidInput, "model 'm:1': input 'x' (FP32 [-1]) is missing"));
+    assert_eq!(
+        (failure.kind, &*failure.message),
+        (ErrorKind::InvalidInput, "model 'm:1': input 'x' (FP32 [-1]) is missing")
+    );
     let failure = model.run(x(), &["q".into()], &CallContext::new("r")).await.unwrap_err();
     assert_eq!(&*failure.message, "model 'm:1': there is no output 'q'; the outputs are: [y, z]");
     assert_eq!(graph.runs(), 0);
@@ -226,9 +239,9 @@ async fn a_call_waits_no_longer_than_allowed_and_never_runs_later() {
         (ErrorKind::Overloaded, "model 'm:1' is overloaded: the call waited 500 ms for a worker")
     );
     permit.send(()).unwrap();
-    running.await.unwrap().unwrap();
+    finished(running).await.unwrap();
     drop(permit);
-    call(&model).await.unwrap();
+    finished(tokio::spawn(async move { call(&model).await })).await.unwrap();
     assert_eq!(graph.runs(), 2, "the call that gave up was skipped");
 }
 
@@ -240,8 +253,13 @@ async fn a_deadline_ends_the_wait_for_a_run_and_for_a_turn() {
         deadline: Some(Deadline::after(Instant::now(), Duration::from_millis(millis))),
         ..CallContext::new("r")
     };
-    let running = model.run(x(), &[], &within(600_000)).await.unwrap_err();
-    assert_eq!((running.kind, graph.runs()), (ErrorKind::Deadline, 1), "it had started");
+    let running = tokio::spawn({
+        let (model, call) = (Arc::clone(&model), within(10_000));
+        async move { model.run(x(), &[], &call).await }
+    });
+    until_started(&graph, 1).await;
+    let failure = running.await.unwrap().unwrap_err();
+    assert_eq!((failure.kind, graph.runs()), (ErrorKind::Deadline, 1), "it had started");
     let waiting = model.run(x(), &[], &within(100)).await.unwrap_err();
     assert_eq!(&*waiting.message, "the deadline passed before model 'm:1' answered");
     assert_eq!((waiting.kind, graph.runs()), (ErrorKind::Deadline, 1), "it had not");

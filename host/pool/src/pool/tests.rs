@@ -39,20 +39,12 @@ impl Replica for FakeReplica {
     }
 
     /// Fails with its number, so that a test can tell replicas apart; an empty request id breaks the replica.
-    fn infer<'a>(
-        &'a mut self,
-        _: NamedTensors,
-        call: &'a CallContext,
-    ) -> BoxFuture<'a, Result<NamedTensors, Failure>> {
+    fn infer<'a>(&'a mut self, _: NamedTensors, call: &'a CallContext) -> BoxFuture<'a, Result<NamedTensors, Failure>> {
         self.healthy = !call.request_id.is_empty();
         Box::pin(std::future::ready(Err(Failure::invalid(self.number.to_string()))))
     }
 
-    fn score<'a>(
-        &'a mut self,
-        _: RawRequest,
-        _: &'a CallContext,
-    ) -> BoxFuture<'a, Result<RawResponse, Failure>> {
+    fn score<'a>(&'a mut self, _: RawRequest, _: &'a CallContext) -> BoxFuture<'a, Result<RawResponse, Failure>> {
         Box::pin(std::future::ready(Err(Failure::invalid("tensors only"))))
     }
 
