@@ -1,0 +1,84 @@
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::LogFormat;
+
+/// Settings of a server.
+#[derive(Clone, Debug, Args)]
+pub struct ServeOptions {
+    /// Folder that keeps models, components and services; made where it does not exist
+    #[arg(long, env = "SCOREHOST_DATA_DIR", hide_env_values = true, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Address of the HTTP door; port 0 takes a free one. Loopback only
+    #[arg(
+        long,
+        env = "SCOREHOST_HTTP",
+        hide_env_values = true,
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS"
+    )]
+    pub http: SocketAddr,
+    /// Address of the gRPC door; port 0 takes a free one. Loopback only
+    #[arg(
+        long,
+        env = "SCOREHOST_GRPC",
+        hide_env_values = true,
+        default_value = "127.0.0.1:8081",
+        value_name = "ADDRESS"
+    )]
+    pub grpc: SocketAddr,
+    /// ONNX Runtime's shared library; the built-in reference executor runs models where none is found
+    #[arg(long, env = "SCOREHOST_ONNXRUNTIME", hide_env_values = true, value_name = "FILE")]
+    pub onnxruntime: Option<PathBuf>,
+    /// Threads that accept and answer requests [default: cores of the machine]
+    #[arg(long, env = "SCOREHOST_THREADS", hide_env_values = true, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Threads that one model run may use [default: cores of the machine]
+    #[arg(long, env = "SCOREHOST_MODEL_THREADS", hide_env_values = true, value_name = "N")]
+    pub model_threads: Option<NonZeroUsize>,
+    /// Models that all services may use together; the next one is refused at deploy
+    #[arg(long, env = "SCOREHOST_MAX_MODELS", hide_env_values = true, default_value_t = 1000, value_name = "N")]
+    pub max_models: usize,
+    /// Live scorer instances of all services together
+    #[arg(long, env = "SCOREHOST_MAX_REPLICAS", hide_env_values = true, default_value_t = 4096, value_name = "N")]
+    pub max_replicas: u32,
+    /// Bytes of a request's body
+    #[arg(
+        long,
+        env = "SCOREHOST_MAX_BODY_BYTES",
+        hide_env_values = true,
+        default_value_t = 100_000_000,
+        value_name = "N"
+    )]
+    pub max_body_bytes: u64,
+    /// Longest time of a deployment, in seconds
+    #[arg(
+        long,
+        env = "SCOREHOST_OPERATION_TIMEOUT",
+        hide_env_values = true,
+        default_value_t = 600,
+        value_name = "SECONDS"
+    )]
+    pub operation_timeout: u64,
+    /// Longest wait for requests to end after SIGTERM, in seconds
+    #[arg(long, env = "SCOREHOST_DRAIN_TIMEOUT", hide_env_values = true, default_value_t = 30, value_name = "SECONDS")]
+    pub drain_timeout: u64,
+    /// Origin that browsers may call from, '*' for all; may be repeated
+    #[arg(
+        long = "cors-origin",
+        env = "SCOREHOST_CORS_ORIGINS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub cors_origins: Vec<String>,
+    /// Which log lines are written: a level, or target=level pairs
+    #[arg(long, env = "SCOREHOST_LOG", hide_env_values = true, default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// How log lines look
+    #[arg(long, env = "SCOREHOST_LOG_FORMAT", hide_env_values = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}

@@ -1,0 +1,91 @@
+use std::io::Read;
+
+use scorehost_control::client::Client;
+use scorehost_control::wire::{Operation, OperationState};
+use scorehost_core::ServiceName;
+
+use crate::CliError;
+use crate::args::OperationCommand;
+use crate::error::Doing;
+use crate::progress::Bar;
+use crate::screen::{Screen, sheet, table, time};
+
+/// Lines of a service's log that an operation's failure shows.
+const LOG_LINES: u64 = 20;
+
+pub(super) fn run(client: &Client, command: OperationCommand, screen: &mut Screen<'_>) -> Result<(), CliError> {
+    match command {
+        OperationCommand::List => {
+            let operations = client.operations().doing(|| "list operations".to_owned())?;
+            Ok(screen.result(&operations, |operations| list(operations))?)
+        }
+        OperationCommand::Show { id, wait } => {
+            let operation = client.operation(&id).doing(|| format!("show operation '{id}'"))?;
+            let operation = if wait { until_end(client, operation)? } else { operation };
+            print(&operation, screen)
+        }
+        OperationCommand::Cancel { id } => {
+            let operation = client.cancel(&id).doing(|| format!("cancel operation '{id}'"))?;
+            print(&until_end(client, operation)?, screen)
+        }
+    }
+}
+
+/// Waits for success; another end is the error.
+pub(super) fn wait(client: &Client, operation: Operation) -> Result<Operation, CliError> {
+    let operation = until_end(client, operation)?;
+    if operation.state == OperationState::Succeeded {
+        return Ok(operation);
+    }
+    let log = log(client, &operation).unwrap_or_default();
+    Err(CliError::Operation { operation: Box::new(operation), log })
+}
+
+fn until_end(client: &Client, operation: Operation) -> Result<Operation, CliError> {
+    let bar = Bar::spinner(operation.phase.clone());
+    let id = operation.id.clone();
+    let ended = client.wait(operation, &mut |operation| bar.say(format!("{}: {}", operation.service, operation.phase)));
+    ended.doing(|| format!("wait for operation '{id}'"))
+}
+
+/// What the service printed, where it can be had; a failure's own message does not depend on it.
+fn log(client: &Client, operation: &Operation) -> Option<Vec<String>> {
+    let service: ServiceName = operation.service.parse().ok()?;
+    let mut text = String::new();
+    client.logs(&service, LOG_LINES, false).ok()?.read_to_string(&mut text).ok()?;
+    Some(text.lines().map(str::to_owned).collect())
+}
+
+pub(super) fn print(operation: &Operation, screen: &mut Screen<'_>) -> Result<(), CliError> {
+    Ok(screen.result(operation, show)?)
+}
+
+fn show(operation: &Operation) -> String {
+    let error = operation.error.clone();
+    let hint = error.as_ref().and_then(|error| error.hint.clone()).unwrap_or_default();
+    sheet([
+        ("Operation", operation.id.clone()),
+        ("Action", operation.action.clone()),
+        ("Service", operation.service.clone()),
+        ("State", operation.state.name().to_owned()),
+        ("Phase", operation.phase.clone()),
+        ("Warnings", operation.warnings.join("\n")),
+        ("Error", error.map(|error| error.message).unwrap_or_default()),
+        ("Hint", hint),
+        ("Started", time(operation.started_ms / 1000)),
+        ("Updated", time(operation.updated_ms / 1000)),
+    ])
+}
+
+fn list(operations: &[Operation]) -> String {
+    let rows = operations.iter().map(|operation| {
+        vec![
+            operation.id.clone(),
+            operation.action.clone(),
+            operation.service.clone(),
+            operation.state.name().to_owned(),
+            time(operation.started_ms / 1000),
+        ]
+    });
+    table(&["operation", "action", "service", "state", "started"], rows)
+}

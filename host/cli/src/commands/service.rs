@@ -1,0 +1,137 @@
+use std::io::Read;
+
+use scorehost_control::client::Client;
+use scorehost_control::wire::Service;
+use scorehost_core::{ErrorKind, Failure, ServiceName};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::operation;
+use crate::CliError;
+use crate::args::{LogsArgs, ScoreArgs, ServiceCommand};
+use crate::error::Doing;
+use crate::screen::{Screen, sheet, size, table, time};
+use crate::source::body;
+
+pub(super) fn run(client: &Client, command: ServiceCommand, screen: &mut Screen<'_>) -> Result<(), CliError> {
+    match command {
+        ServiceCommand::List => {
+            let services = client.services().doing(|| "list services".to_owned())?;
+            Ok(screen.result(&services, |services| list(services, client.base()))?)
+        }
+        ServiceCommand::Show { service } => show(client, &service, screen),
+        ServiceCommand::Logs(arguments) => logs(client, &arguments, screen),
+        ServiceCommand::Delete { service, no_wait } => {
+            let started = client.delete_service(&service).doing(|| format!("delete service '{service}'"))?;
+            if no_wait {
+                return operation::print(&started, screen);
+            }
+            operation::wait(client, started)?;
+            screen.note(&format!("deleted {service}"));
+            Ok(())
+        }
+    }
+}
+
+/// A service with the addresses it is reached at.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    service: Service,
+    scoring_uri: String,
+    swagger_uri: String,
+    inference_uri: String,
+    grpc: Option<String>,
+}
+
+pub(super) fn show(client: &Client, name: &ServiceName, screen: &mut Screen<'_>) -> Result<(), CliError> {
+    let doing = || format!("show service '{name}'");
+    let service = client.service(name).doing(doing)?;
+    let grpc = client.version().doing(doing)?.grpc;
+    let base = client.base();
+    let shown = Shown {
+        scoring_uri: format!("{base}{}", service.scoring_path),
+        swagger_uri: format!("{base}/api/v1/service/{}/swagger.json", service.name),
+        inference_uri: format!("{base}{}", service.inference_path),
+        grpc,
+        service,
+    };
+    Ok(screen.result(&shown, sheet_of)?)
+}
+
+fn sheet_of(shown: &Shown) -> String {
+    let service = &shown.service;
+    let settings = &service.settings;
+    let grpc = shown.grpc.as_ref().map(|grpc| format!("{grpc} (model name {})", service.name)).unwrap_or_default();
+    sheet([
+        ("Service", service.name.clone()),
+        ("State", service.state.name().to_owned()),
+        ("Message", service.message.clone().unwrap_or_default()),
+        ("Models", service.models.join(", ")),
+        ("Scorer", service.scorer.clone().unwrap_or_else(|| "none; the model answers".to_owned())),
+        ("Variables", service.variables.join(", ")),
+        ("Replicas", format!("{} to {}", settings.min_replicas, settings.max_replicas)),
+        ("Memory", format!("{} per replica", size(settings.memory_bytes))),
+        (
+            "Time limits",
+            format!("{} ms in the queue, {} ms scoring", settings.max_queue_wait_ms, settings.scoring_timeout_ms),
+        ),
+        ("Updated", time(service.updated)),
+        ("Scoring URI", shown.scoring_uri.clone()),
+        ("Swagger", shown.swagger_uri.clone()),
+        ("Inference (OIP v2)", format!("{}/infer", shown.inference_uri)),
+        ("gRPC (OIP v2)", grpc),
+        ("Try it", format!("scorehost score {} --file BODY", service.name)),
+        ("or", format!("curl -H 'Content-Type: application/json' --data-binary @BODY {}", shown.scoring_uri)),
+    ])
+}
+
+fn list(services: &[Service], base: &str) -> String {
+    let rows = services.iter().map(|service| {
+        vec![
+            service.name.clone(),
+            service.state.name().to_owned(),
+            service.kind.clone(),
+            service.models.join(","),
+            format!("{base}{}", service.scoring_path),
+        ]
+    });
+    table(&["service", "state", "kind", "models", "scoring uri"], rows)
+}
+
+/// Copies the log as it comes, line by line where it is followed.
+fn logs(client: &Client, arguments: &LogsArgs, screen: &mut Screen<'_>) -> Result<(), CliError> {
+    let doing = || format!("read the log of service '{}'", arguments.service);
+    let mut log = client.logs(&arguments.service, arguments.tail, arguments.follow).doing(doing)?;
+    let mut buffer = [0; 16 << 10];
+    loop {
+        let count = log.read(&mut buffer).map_err(|error| Failure::new(ErrorKind::Unavailable, error.to_string()));
+        match count.doing(doing)? {
+            0 => return Ok(()),
+            count => {
+                screen.out().write_all(&buffer[..count])?;
+                screen.flush()?;
+            }
+        }
+    }
+}
+
+/// Scores a body; only a successful answer is a result.
+pub(super) fn score(client: &Client, arguments: &ScoreArgs, screen: &mut Screen<'_>) -> Result<(), CliError> {
+    let service = &arguments.service;
+    let body = body(arguments.file.as_deref())?;
+    let answer =
+        client.score(service, &arguments.content_type, &body).doing(|| format!("score with service '{service}'"))?;
+    if (200..300).contains(&answer.status) {
+        return Ok(screen.raw(&answer.body)?);
+    }
+    let message = message(&answer.body);
+    Err(CliError::Answer { service: service.to_string(), status: answer.status, message })
+}
+
+/// The message of an error body: `{"message": …}`, `{"error": …}`, or the text itself, shortened.
+fn message(body: &[u8]) -> String {
+    let known = |value: Value| ["message", "error"].iter().find_map(|key| value.get(key)?.as_str().map(str::to_owned));
+    let parsed = serde_json::from_slice(body).ok().and_then(known);
+    parsed.unwrap_or_else(|| String::from_utf8_lossy(body).chars().take(2000).collect())
+}
