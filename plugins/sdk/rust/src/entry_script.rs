@@ -43,7 +43,11 @@ impl Description {
     }
 
     pub(crate) fn into_host(self) -> host::Description {
-        host::Description { raw_http: self.raw_http, input_schema: self.input_schema, output_schema: self.output_schema }
+        host::Description {
+            raw_http: self.raw_http,
+            input_schema: self.input_schema,
+            output_schema: self.output_schema,
+        }
     }
 }
 
@@ -153,7 +157,7 @@ macro_rules! entry_script {
                 }
             }
 
-            host::export_entry_script!(Export with_types_in $crate::export::entry_script);
+    host::export_entry_script!(Export with_types_in $crate::export::entry_script);
         };
     };
 }

@@ -38,7 +38,11 @@ impl Model {
     pub fn metadata(&self) -> Metadata {
         let data = self.0.metadata();
         let specs = |specs: Vec<_>| specs.into_iter().map(TensorSpec::from_host).collect::<Vec<_>>();
-        Metadata { name: data.name, version: data.version, signature: Signature::new(specs(data.inputs), specs(data.outputs)) }
+        Metadata {
+            name: data.name,
+            version: data.version,
+            signature: Signature::new(specs(data.inputs), specs(data.outputs)),
+        }
     }
 
     /// Runs the model and returns all its outputs. Only handles travel.
@@ -53,7 +57,11 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::run`]; `NotFound` for an output the model does not have.
-    pub fn run_for<'a>(&self, inputs: impl IntoIterator<Item = (&'a str, &'a Tensor)>, outputs: &[&str]) -> Result<Tensors> {
+    pub fn run_for<'a>(
+        &self,
+        inputs: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+        outputs: &[&str],
+    ) -> Result<Tensors> {
         let inputs: Vec<_> = inputs.into_iter().map(|(name, tensor)| (name.to_owned(), tensor.handle())).collect();
         let outputs: Vec<String> = outputs.iter().map(|name| (*name).to_owned()).collect();
         self.0.run(&inputs, &outputs).map(Tensors::from_host).map_err(Error::from_host)

@@ -48,7 +48,7 @@ macro_rules! scorer {
                 }
             }
 
-            host::export_scorer!(Export with_types_in $crate::export::scorer);
+    host::export_scorer!(Export with_types_in $crate::export::scorer);
         };
     };
 }

@@ -1,8 +1,8 @@
 //! What a scorer takes and returns.
 
+use crate::DType;
 use crate::bindings::scorer as host;
 use crate::bindings::scorer::scorehost::scoring::tensors::TensorSpec as HostSpec;
-use crate::DType;
 
 /// Name, dtype and shape of an input or output.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,7 +27,8 @@ impl<T> State<T> {
 
     fn with<R>(&self, call: impl FnOnce(&mut T) -> crate::Result<R>) -> Result<R, Failure> {
         let mut state = self.0.borrow_mut();
-        let state = state.as_mut().ok_or_else(|| Error::internal("the host called the scorer before init").into_host())?;
+        let state =
+            state.as_mut().ok_or_else(|| Error::internal("the host called the scorer before init").into_host())?;
         call(state).map_err(Error::into_host)
     }
 }

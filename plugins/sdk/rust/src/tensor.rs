@@ -81,7 +81,8 @@ impl Tensor {
         let mut strings = Vec::new();
         while let Some((length, tail)) = rest.split_first_chunk::<4>() {
             let length = u32::from_le_bytes(*length) as usize;
-            let (string, tail) = tail.split_at_checked(length).ok_or_else(|| Error::internal("a byte string is cut short"))?;
+            let (string, tail) =
+                tail.split_at_checked(length).ok_or_else(|| Error::internal("a byte string is cut short"))?;
             strings.push(string.to_vec());
             rest = tail;
         }
