@@ -1,12 +1,16 @@
 //! Structure of a model: names, order, tensors. Nothing here knows what an operator does.
 
 mod functions;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 
 use crate::GraphError;
 use crate::external::Folder;
-use crate::onnx::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, attribute_kind};
+use crate::onnx::{
+    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetId, TensorProto, attribute_kind,
+};
 use crate::tensor;
 
 /// Refuses models that are not sound; returns the bytes of all their tensors.
@@ -17,8 +21,16 @@ pub(crate) fn model(proto: &ModelProto, folder: Folder<'_>) -> Result<u64, Graph
     }
     operator_sets(proto)?;
     functions::check(proto)?;
-    let mut checker = Checker { folder, bytes: 0 };
-    proto.functions.iter().try_for_each(|function| checker.function(function))?;
+    let own: HashSet<&str> = proto.functions.iter().map(|function| &*function.domain).collect();
+    let domains = |sets: &'_ [OperatorSetId]| -> HashSet<String> {
+        sets.iter().map(|set| &*set.domain).chain(own.iter().copied()).map(|name| normal(name).to_owned()).collect()
+    };
+    let mut checker = Checker { folder, bytes: 0, domains: HashSet::new() };
+    for function in &proto.functions {
+        checker.domains = domains(&function.opset_import);
+        checker.function(function)?;
+    }
+    checker.domains = domains(&proto.opset_import);
     checker.graph(graph, None)?;
     Ok(checker.bytes)
 }
@@ -29,6 +41,11 @@ fn operator_sets(proto: &ModelProto) -> Result<(), GraphError> {
     }
     let bad = proto.opset_import.iter().find(|set| set.version < 1);
     bad.map_or(Ok(()), |set| Err(GraphError::OperatorSetVersion { domain: set.domain.clone(), version: set.version }))
+}
+
+/// `ai.onnx` is another name of the standard domain.
+pub(crate) fn normal(domain: &str) -> &str {
+    if domain == "ai.onnx" { "" } else { domain }
 }
 
 /// How messages call a node: its name, else its operator.
@@ -58,6 +75,8 @@ impl<'a> Scope<'a> {
 struct Checker<'f> {
     folder: Folder<'f>,
     bytes: u64,
+    /// Domains that the nodes at hand may use.
+    domains: HashSet<String>,
 }
 
 impl Checker<'_> {
@@ -115,6 +134,9 @@ impl Checker<'_> {
 
     fn nodes<'a>(&mut self, nodes: &'a [NodeProto], scope: &mut Scope<'a>) -> Result<(), GraphError> {
         for (index, node) in nodes.iter().enumerate() {
+            if !self.domains.contains(normal(&node.domain)) {
+                return Err(GraphError::NoOperatorSet { node: label(node), domain: node.domain.clone() });
+            }
             for input in node.input.iter().filter(|input| !input.is_empty()) {
                 if !scope.knows(input) {
                     return Err(too_early(node, input, &nodes[index..]));

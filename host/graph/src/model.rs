@@ -1,6 +1,8 @@
 //! A model file that has passed all checks.
 
 mod lower;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

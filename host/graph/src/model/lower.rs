@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use scorehost_core::Signature;
 
-use crate::check::label;
+use crate::check::{label, normal};
 use crate::external::Folder;
 use crate::onnx::{AttributeProto, ModelProto, NodeProto, attribute_kind};
 use crate::{Attribute, Graph, GraphError, Initialiser, Node, ValueId, tensor};
@@ -25,11 +25,6 @@ pub(super) fn lower(proto: &ModelProto, folder: Folder<'_>, signature: Signature
     let nodes = graph.node.iter().map(|node| lowering.node(node)).collect::<Result<_, _>>()?;
     let outputs = signature.outputs.iter().map(|output| lowering.value(&output.name)).collect();
     Ok(Graph { values: lowering.values, inputs, outputs, initialisers, nodes, signature })
-}
-
-/// `ai.onnx` is another name of the standard domain.
-fn normal(domain: &str) -> &str {
-    if domain == "ai.onnx" { "" } else { domain }
 }
 
 fn opsets(proto: &ModelProto) -> HashMap<&str, i64> {

@@ -17,8 +17,8 @@ pub(crate) fn probe(path: &Path) -> Result<String, DeviceError> {
     // SAFETY: the operator, or the system's library folders, name the file; running its initialisers is the purpose.
     let library = unsafe { Library::new(path) }.map_err(unusable)?;
     // SAFETY: the symbol has this type in every version of the library.
-    let entry: Symbol<'_, unsafe extern "C" fn() -> *const OrtApiBase> =
-        unsafe { library.get(b"OrtGetApiBase\0") }.map_err(unusable)?;
+    let entry: Symbol<'_, unsafe extern "C" fn() -> *const OrtApiBase> = unsafe { library.get(b"OrtGetApiBase\0") }
+        .map_err(|_| DeviceError::Library(format!("{} is another library: no OrtGetApiBase", path.display())))?;
     // SAFETY: the function takes nothing and returns null or a pointer to a static structure.
     let base = unsafe { entry().as_ref() };
     let base = base.ok_or_else(|| DeviceError::Library(format!("{} offers no API", path.display())))?;

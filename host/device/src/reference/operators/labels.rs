@@ -44,7 +44,7 @@ impl Labels {
     }
 }
 
-/// A key that compares as labels do: numbers by value, and NaN equal to itself.
+/// A key that compares as labels do: numbers by value, and NaN equal to itself (from operator set 4 on).
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
     Text(Bytes),
@@ -75,22 +75,30 @@ pub(crate) fn label_encoder(attributes: &Attributes<'_>) -> Result<Kernel, Strin
     let ints = attributes.ints("keys_int64s")?.into_iter().map(Key::Int);
     let floats = attributes.floats("keys_floats")?.into_iter().map(float_key);
     let keys: Vec<Key> = texts.chain(ints).chain(floats).collect();
+    let nan_matches = attributes.opset() >= 4;
     let values =
         (attributes.strings("values_strings")?, attributes.ints("values_int64s")?, attributes.floats("values_floats")?);
     match values {
-        (texts, _, _) if !texts.is_empty() => mapping(keys, texts, attributes.string("default_string", "_Unused")?),
-        (_, ints, _) if !ints.is_empty() => mapping(keys, ints, attributes.int("default_int64", -1)?),
-        (_, _, floats) if !floats.is_empty() => mapping(keys, floats, attributes.float("default_float", -0.0)?),
+        (texts, _, _) if !texts.is_empty() => {
+            mapping(keys, nan_matches, texts, attributes.string("default_string", "_Unused")?)
+        }
+        (_, ints, _) if !ints.is_empty() => mapping(keys, nan_matches, ints, attributes.int("default_int64", -1)?),
+        (_, _, floats) if !floats.is_empty() => {
+            mapping(keys, nan_matches, floats, attributes.float("default_float", -0.0)?)
+        }
         _ => Err("no values of a type that is supported here".to_owned()),
     }
 }
 
-fn mapping<T: Element>(from: Vec<Key>, to: Vec<T>, default: T) -> Result<Kernel, String> {
+fn mapping<T: Element>(from: Vec<Key>, nan_matches: bool, to: Vec<T>, default: T) -> Result<Kernel, String> {
     if from.len() != to.len() {
         return Err(format!("{} keys for {} values", from.len(), to.len()));
     }
     // The first of equal keys counts.
-    let map: HashMap<Key, T> = from.into_iter().zip(to).rev().collect();
+    let mut map: HashMap<Key, T> = from.into_iter().zip(to).rev().collect();
+    if !nan_matches {
+        map.remove(&float_key(f32::NAN));
+    }
     Ok(Box::new(move |inputs| {
         let input = inputs.get(0)?;
         let values = keys(input)?.iter().map(|key| map.get(key).unwrap_or(&default).clone()).collect();
