@@ -34,7 +34,7 @@ fn messages_name_the_input_the_expectation_and_what_came() {
     let (x, mask) = (input("x", &[1, 2]), input("mask", &[1]));
     assert_eq!(message(&[x.clone(), input("w", &[1])]), "there is no input 'w'; the inputs are: [x, mask]");
     assert_eq!(message(&[x.clone(), x.clone()]), "input 'x' is given more than once");
-    assert_eq!(message(&[mask.clone()]), "input 'x' (FP32 [-1, 2]) is missing");
+    assert_eq!(message(std::slice::from_ref(&mask)), "input 'x' (FP32 [-1, 2]) is missing");
     assert_eq!(
         message(&[input("x", &[1, 3]), mask.clone()]),
         "input 'x' has shape [1, 3], expected [-1, 2] (-1 stands for any size)"
