@@ -192,6 +192,3 @@ fn check_preamble(bytes: &[u8]) -> Result<(), ScorerError> {
         _ => Err(ScorerError::NotWasm { first: bytes[..bytes.len().min(8)].to_vec() }),
     }
 }
-
-#[cfg(test)]
-mod tests;

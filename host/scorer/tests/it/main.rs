@@ -3,5 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod calls;
+mod compile;
+mod faults;
 mod guests;
+mod neural;
 mod support;
+mod wasi;
