@@ -14,6 +14,9 @@ use crate::screen::Screen;
 use crate::source::{read, read_text};
 use crate::{CliError, Host};
 
+/// Variables of a deployment by name.
+type Variables = BTreeMap<String, String>;
+
 pub(super) fn run(
     host: &dyn Host,
     client: &Client,
@@ -53,14 +56,11 @@ fn deployment_config(path: &Path) -> Result<serde_json::Value, CliError> {
 }
 
 /// The scorer's component, given or built, and the variables of its environment.
-fn component(
-    arguments: &DeployArgs,
-    screen: &mut Screen<'_>,
-) -> Result<(Option<Vec<u8>>, BTreeMap<String, String>), CliError> {
+fn component(arguments: &DeployArgs, screen: &mut Screen<'_>) -> Result<(Option<Vec<u8>>, Variables), CliError> {
     if let Some(path) = &arguments.scorer {
-        return Ok((Some(read(path)?), BTreeMap::new()));
+        return Ok((Some(read(path)?), Variables::new()));
     }
-    let Some(path) = &arguments.ic else { return Ok((None, BTreeMap::new())) };
+    let Some(path) = &arguments.ic else { return Ok((None, Variables::new())) };
     let config = scorehost_build::read_inference_config(path).doing(|| format!("use '{}'", path.display()))?;
     let built = scorer::build(&config.build, screen)?;
     Ok((Some(built.component), config.variables))

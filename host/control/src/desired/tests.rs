@@ -53,7 +53,7 @@ fn a_removed_service_is_leaving_until_it_is_reported_gone() {
     let (board, name) = (Board::default(), "digits".parse().unwrap());
     let generation = board.put(spec("digits"));
     board.remove(&name);
-    assert_eq!(board.leaving(), [name.clone()]);
+    assert_eq!(board.leaving(), std::slice::from_ref(&name));
     board.report(&name, generation, Observed::Ready);
     assert_eq!(phase(board.observed(&name)), "stopping");
     board.report(&name, generation, Observed::Gone);
