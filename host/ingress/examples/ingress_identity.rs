@@ -106,6 +106,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         statistics: Arc::new(Nothing),
         repository: Arc::new(Nothing),
         management: Arc::new(Nothing),
+        ready: Arc::new(true.into()),
     };
     let ingress = Ingress::bind(config, doors)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;

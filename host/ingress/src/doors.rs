@@ -1,6 +1,7 @@
 //! What lies behind the doors: the traits that `ingress` calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -20,6 +21,15 @@ pub struct Doors {
     pub repository: Arc<dyn Repository>,
     /// Answers every path below `/management/`.
     pub management: Arc<dyn Management>,
+    /// False while the services of an earlier run are being restored: the host is live, and not yet ready.
+    pub ready: Arc<AtomicBool>,
+}
+
+impl Doors {
+    /// Whether the host answers for everything it should.
+    pub(crate) fn ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
 }
 
 /// The management API behind its path prefix.

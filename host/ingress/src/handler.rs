@@ -122,6 +122,7 @@ async fn protocol(shared: &Shared, activity: &Activity, request: Request<Incomin
     let plane = &shared.doors.plane;
     match route {
         Route::Server => Ok(oip::metadata::server()),
+        Route::Ready if !shared.doors.ready() => Err(restoring()),
         Route::Live | Route::Ready => Ok(Response::new(Body::empty())),
         Route::AllStatistics => Ok(oip::statistics::all(plane.as_ref(), shared.doors.statistics.as_ref())),
         Route::Model(ModelRoute { name, version, what }) => {
@@ -143,6 +144,12 @@ async fn protocol(shared: &Shared, activity: &Activity, request: Request<Incomin
         )),
         _ => Err(no_path(path)),
     }
+}
+
+#[cold]
+fn restoring() -> Failure {
+    Failure::new(ErrorKind::Unavailable, "the services of this host are being restored")
+        .with_hint("ask again; those that are ready answer already")
 }
 
 fn no_path(path: &str) -> Failure {

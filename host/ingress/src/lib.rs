@@ -7,9 +7,12 @@
 //! of HTTP/1.1. Deliberately not here: admission, queues, deadlines' enforcement (`router`), who may call (`auth`), and
 //! what the management paths mean (`control`).
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+
 mod body;
 mod call;
 mod config;
+mod direct;
 mod doors;
 mod encoding;
 mod error;
@@ -26,6 +29,7 @@ mod status;
 
 pub use body::Body;
 pub use config::{IngressConfig, Limits, Timeouts};
+pub use direct::score_once;
 pub use doors::{Counters, Doors, Management, Span, StatisticsSource};
 pub use error::IngressError;
 pub use server::{Bound, Ingress};

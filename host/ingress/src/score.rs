@@ -93,7 +93,7 @@ async fn tensors(
     ids: &ids::Ids,
 ) -> Result<Response<Body>, Failure> {
     let watch = script::Watch::start();
-    let mut response = oip::infer::run(shared, service, ids.into_headers(headers), body).await?;
+    let mut response = oip::infer::run(shared, service, ids.name_in(headers), body).await?;
     response.headers_mut().insert(RUN_FUNCTION_FAILED, HeaderValue::from_static("False"));
     watch.write(response.headers_mut());
     Ok(response)

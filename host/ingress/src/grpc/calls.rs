@@ -30,7 +30,8 @@ pub(crate) async fn answer(
 ) -> Outcome {
     let message = frame::read_unary(activity, headers, body, shared.config.limits.body_bytes).await?;
     match method {
-        "ServerLive" | "ServerReady" => reply(&Flag { value: true }),
+        "ServerLive" => reply(&Flag { value: true }),
+        "ServerReady" => reply(&Flag { value: shared.doors.ready() }),
         "ModelReady" => {
             let request: ModelRequest = read(message)?;
             reply(&Flag { value: service(shared, &request.name, &request.version).is_ok() })

@@ -32,7 +32,7 @@ pub(crate) fn answer(
     body: Incoming,
 ) -> Response<Reply> {
     let context = call::context(headers.clone(), None);
-    let stream = Stream { shared, activity, context, headers, body, buffer: BytesMut::new() };
+    let stream = Box::new(Stream { shared, activity, context, headers, body, buffer: BytesMut::new() });
     let answers = Answers { state: Some(State::Idle(stream)), ready: VecDeque::new() };
     let mut response = Response::new(Reply::Stream(answers));
     response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
@@ -50,10 +50,10 @@ struct Stream {
     buffer: BytesMut,
 }
 
-type Step = Pin<Box<dyn Future<Output = (Stream, Result<Option<Pieces>, Failure>)>>>;
+type Step = Pin<Box<dyn Future<Output = (Box<Stream>, Result<Option<Pieces>, Failure>)>>>;
 
 enum State {
-    Idle(Stream),
+    Idle(Box<Stream>),
     Working(Step),
 }
 
@@ -99,7 +99,7 @@ impl http_body::Body for Answers {
 impl Stream {
     /// Reads one message and answers it; `None` at the end of the requests. A failed request is an answer; an error ends
     /// the stream.
-    async fn step(mut self) -> (Self, Result<Option<Pieces>, Failure>) {
+    async fn step(mut self: Box<Self>) -> (Box<Self>, Result<Option<Pieces>, Failure>) {
         let outcome = match self.message().await {
             Ok(Some(message)) => {
                 let _in_flight = self.activity.request();

@@ -98,7 +98,12 @@ fn json_length(headers: &HeaderMap, body: usize) -> Result<usize, Failure> {
     }
 }
 
-fn decode(status: &ServiceStatus, limits: &Limits, body: &Bytes, json_bytes: usize) -> Result<Decoded, Failure> {
+pub(crate) fn decode(
+    status: &ServiceStatus,
+    limits: &Limits,
+    body: &Bytes,
+    json_bytes: usize,
+) -> Result<Decoded, Failure> {
     let json = parse(&body[..json_bytes])?;
     check_request(&json, limits)?;
     let signature = takes_tensors(status)?;

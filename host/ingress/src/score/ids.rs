@@ -44,7 +44,7 @@ impl Ids {
     }
 
     /// The request's headers with the request id in them, so that every layer below uses the same.
-    pub(crate) fn into_headers(&self, mut headers: HeaderMap) -> HeaderMap {
+    pub(crate) fn name_in(&self, mut headers: HeaderMap) -> HeaderMap {
         if let Ok(id) = HeaderValue::from_str(&self.request) {
             headers.insert(X_REQUEST_ID, id);
         }

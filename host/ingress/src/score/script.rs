@@ -55,7 +55,7 @@ pub(crate) async fn run(
         body,
         content_type: parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned),
     };
-    let context = call::context(ids.into_headers(parts.headers), None);
+    let context = call::context(ids.name_in(parts.headers), None);
     let watch = Watch::start();
     let answer = service.score(request, context).await?;
     let mut response = response(answer)?;

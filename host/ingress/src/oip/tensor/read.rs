@@ -69,7 +69,7 @@ impl Reader<'_> {
     /// A list of `items` items ended `level` lists deep.
     fn list_ended<E: Error>(&self, level: usize, items: u64) -> Result<(), E> {
         let nested = self.leaf_level.is_some_and(|leaves| leaves > 1);
-        if nested && self.leaf_level != Some(self.shape.len()) || nested && self.shape.get(level) != Some(&items) {
+        if nested && (self.leaf_level != Some(self.shape.len()) || self.shape.get(level) != Some(&items)) {
             let shape = self.shape;
             return Err(E::custom(format_args!("a list of {items} at depth {level} does not fit shape {shape:?}")));
         }

@@ -1,0 +1,11 @@
+//! The doors over real loopback connections, with fakes behind them.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod client;
+mod connections;
+mod fakes;
+mod grpc;
+mod inference;
+mod limits;
+mod protocol;
+mod scoring;
