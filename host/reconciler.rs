@@ -1,0 +1,150 @@
+//! Turns desired services into running ones: compares the board with what runs, and realises the difference.
+//!
+//! A new generation is built beside the old one and takes its place in the router's table when it is ready, so a
+//! failed deployment changes nothing and a good one loses no request: calls under way finish on the object they began on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use scorehost_control::desired::{Board, Desired, DesiredServices, Observed};
+use scorehost_core::{Failure, ServiceName};
+use scorehost_router::Router;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::realiser::Realiser;
+
+/// What is being built for a name, or runs under it.
+#[derive(Default)]
+struct Progress {
+    /// Generation that answers requests.
+    running: Option<u64>,
+    /// Generation being built, and the task that does it.
+    building: Option<(u64, tokio::task::AbortHandle)>,
+}
+
+/// The loop between the board and the router's table.
+pub(crate) struct Reconciler {
+    board: Arc<Board>,
+    router: Arc<Router>,
+    realiser: Arc<Realiser>,
+    services: HashMap<ServiceName, Progress>,
+    /// Builds that run at once: each loads and compiles, which is work for a whole core.
+    slots: Arc<Semaphore>,
+    builds: JoinSet<(ServiceName, u64, bool)>,
+}
+
+impl Reconciler {
+    pub(crate) fn new(board: Arc<Board>, router: Arc<Router>, realiser: Arc<Realiser>) -> Self {
+        let slots = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
+        Self { board, router, realiser, services: HashMap::new(), slots, builds: JoinSet::new() }
+    }
+
+    /// Follows the board until its sender is gone. `settled` becomes true once everything that was on the board at the start is
+    /// ready or has failed.
+    pub(crate) async fn run(mut self, settled: watch::Sender<bool>) {
+        let mut wanted = self.board.subscribe();
+        let first = wanted.borrow_and_update().clone();
+        self.reconcile(&first);
+        loop {
+            if self.builds.is_empty() {
+                settled.send_if_modified(|settled| !std::mem::replace(settled, true));
+            }
+            tokio::select! {
+                Some(done) = self.builds.join_next() => self.built(done),
+                changed = wanted.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let wanted = wanted.borrow_and_update().clone();
+                    self.reconcile(&wanted);
+                }
+            }
+        }
+    }
+
+    fn reconcile(&mut self, wanted: &DesiredServices) {
+        for (name, desired) in wanted {
+            self.want(name, desired);
+        }
+        self.services.retain(|name, progress| {
+            let stays = wanted.contains_key(name);
+            if !stays && let Some((_, build)) = progress.building.take() {
+                build.abort();
+            }
+            stays
+        });
+        for name in self.board.leaving() {
+            self.router.remove(&name);
+            self.board.report(&name, 0, Observed::Gone);
+        }
+    }
+
+    fn want(&mut self, name: &ServiceName, desired: &Desired) {
+        let progress = self.services.entry(name.clone()).or_default();
+        if progress.building.as_ref().is_some_and(|(generation, _)| *generation == desired.generation) {
+            return;
+        }
+        if let Some((_, obsolete)) = progress.building.take() {
+            obsolete.abort();
+        }
+        if progress.running == Some(desired.generation) {
+            return;
+        }
+        let (name, desired) = (name.clone(), desired.clone());
+        let generation = desired.generation;
+        let (board, router) = (Arc::clone(&self.board), Arc::clone(&self.router));
+        let (realiser, slots) = (Arc::clone(&self.realiser), Arc::clone(&self.slots));
+        let build = self.builds.spawn(async move {
+            let _slot = slots.acquire_owned().await;
+            let report = |phase: &str| {
+                board.report(&name, generation, Observed::Progressing { phase: phase.to_owned() });
+            };
+            match realiser.realise(&desired.spec, &report).await {
+                Ok(service) => {
+                    router.put(service);
+                    board.report(&name, generation, Observed::Ready);
+                    (name, generation, true)
+                }
+                Err(failure) => {
+                    log_failure(&name, &failure);
+                    board.report(&name, generation, Observed::Failed(failure));
+                    (name, generation, false)
+                }
+            }
+        });
+        progress.building = Some((generation, build));
+    }
+
+    fn built(&mut self, done: Result<(ServiceName, u64, bool), tokio::task::JoinError>) {
+        let Ok((name, generation, ready)) = done else {
+            return self.lost_build(done.err());
+        };
+        let Some(progress) = self.services.get_mut(&name) else {
+            // It left the board while it was being built; whatever it put into the table goes with it.
+            self.router.remove(&name);
+            return;
+        };
+        progress.building.take_if(|(building, _)| *building == generation);
+        if ready {
+            progress.running = Some(generation);
+        }
+    }
+
+    /// An aborted build is expected; a panicked one fails the generation it was for.
+    fn lost_build(&mut self, error: Option<tokio::task::JoinError>) {
+        let Some(error) = error.filter(tokio::task::JoinError::is_panic) else { return };
+        let id = error.id();
+        for (name, progress) in &mut self.services {
+            if let Some((generation, _)) = progress.building.take_if(|(_, build)| build.id() == id) {
+                let failure = Failure::internal(format!("panic while building generation {generation}: {error}"));
+                log_failure(name, &failure);
+                self.board.report(name, generation, Observed::Failed(failure));
+            }
+        }
+    }
+}
+
+fn log_failure(name: &ServiceName, failure: &Failure) {
+    tracing::warn!(service = %name, kind = failure.kind.name(), detail = failure.detail, "not deployed: {failure}");
+}
