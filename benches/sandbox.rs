@@ -1,4 +1,4 @@
-//! What does the sandbox cost? Time of a call into a scorer beside the model it calls, of a new replica, and of a cached
+//! What does the sandbox cost? CPU time of a call into a scorer beside the model it calls, of a new replica, and of a cached
 //! start. Run: `cargo bench -p scorehost-scorer`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement prints its table")]
@@ -17,7 +17,8 @@ use scorehost_scorer::{Engine, EngineConfig};
 
 use support::{Bench, Doubler, bench, x};
 
-const ROUNDS: usize = 20_000;
+const CALLS: u32 = 200_000;
+const REPLICAS: u32 = 20_000;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -28,22 +29,23 @@ fn main() {
     starts();
 }
 
-/// Median over batches, so that one disturbed batch does not count.
-async fn time<F: Future<Output = ()>>(name: &str, mut once: impl FnMut() -> F) {
-    let mut batches = Vec::new();
-    for _ in 0..20 {
-        let start = Instant::now();
-        for _ in 0..ROUNDS / 20 {
-            once().await;
-        }
-        batches.push(start.elapsed() / (ROUNDS / 20) as u32);
-    }
-    show(name, &mut batches);
+/// CPU time of this thread: a busy machine does not show in it.
+fn cpu_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
 }
 
-fn show(name: &str, times: &mut [Duration]) {
-    times.sort();
-    println!("{name:<58} {:>9.2} us", times[times.len() / 2].as_secs_f64() * 1e6);
+/// CPU time of one of `rounds` calls. The kernel counts in steps of some milliseconds: take many rounds.
+async fn time<F: Future<Output = ()>>(name: &str, rounds: u32, mut once: impl FnMut() -> F) {
+    let start = cpu_time();
+    for _ in 0..rounds {
+        once().await;
+    }
+    show(name, (cpu_time() - start) / rounds);
+}
+
+fn show(name: &str, time: Duration) {
+    println!("{name:<58} {:>9.2} us", time.as_secs_f64() * 1e6);
 }
 
 async fn replica(engine: &Engine, bench: &Bench, component: &[u8]) -> tokio::sync::Mutex<Box<dyn Replica>> {
@@ -54,7 +56,7 @@ async fn calls() {
     let engine = Engine::new(EngineConfig::default()).unwrap();
     let (bench, call, input) = (bench(), CallContext::new("request"), x(&[1.0; 16]));
     let model = Doubler::new(false);
-    time("model called directly, FP32 [16]", async || {
+    time("model called directly, FP32 [16]", CALLS, async || {
         model.run(input.clone(), &[], &call).await.unwrap();
     })
     .await;
@@ -63,7 +65,7 @@ async fn calls() {
         ("scorer that gives its input back, FP32 [16]", guests::identity()),
     ] {
         let replica = replica(&engine, &bench, &component).await;
-        time(name, async || {
+        time(name, CALLS, async || {
             replica.lock().await.infer(input.clone(), &call).await.unwrap();
         })
         .await;
@@ -75,7 +77,7 @@ async fn replicas() {
     let bench = bench();
     for (name, component) in [("identity", guests::identity()), ("entry script", guests::echo())] {
         let factory = engine.compile(&component).unwrap().factory(bench.environment.clone());
-        time(&format!("new replica with init, and its end: {name}"), async || {
+        time(&format!("new replica with init, and its end: {name}"), REPLICAS, async || {
             drop(factory.create().await.unwrap());
         })
         .await;
@@ -97,7 +99,7 @@ fn starts() {
         let cache_dir = Some(folder.path().to_path_buf());
         let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() }).unwrap();
         engine.compile(&component).unwrap();
-        show(name, &mut [start.elapsed()]);
+        show(name, start.elapsed());
     }
 }
 

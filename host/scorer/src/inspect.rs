@@ -145,7 +145,7 @@ impl Outline {
                 }
                 Payload::End(_) => depth -= 1,
                 Payload::ModuleSection { unchecked_range, .. } => {
-                    self.core_bytes += (unchecked_range.end - unchecked_range.start) as u64;
+                    self.core_bytes += unchecked_range.end - unchecked_range.start;
                 }
                 Payload::ComponentImportSection(section) if depth == 1 => {
                     for import in section {
