@@ -1,8 +1,9 @@
-//! Structure of a model: names, order, tensors. Nothing here knows what an operator does.
+//! Structure of a model: names, order, tensors, and what would make a runtime compute for ever.
 
 mod functions;
 #[cfg(test)]
 mod tests;
+mod trees;
 
 use std::collections::HashSet;
 
@@ -144,6 +145,9 @@ impl Checker<'_> {
             }
             for attribute in &node.attribute {
                 self.attribute(attribute, &node.name, scope)?;
+            }
+            if node.domain == "ai.onnx.ml" {
+                trees::check(node)?;
             }
             for output in node.output.iter().filter(|output| !output.is_empty()) {
                 scope.define(output, "a node's output")?;

@@ -64,6 +64,12 @@ pub enum GraphError {
     /// A function that calls itself, or functions that expand to an absurd number of nodes.
     #[error("function '{0}' calls itself, or the model's functions expand to too many nodes")]
     Functions(String),
+    /// A tree ensemble whose walk may never end.
+    #[error("the trees of node '{node}' have a cycle")]
+    Trees {
+        /// The node's name or operator.
+        node: String,
+    },
     /// Dimensions that no tensor can have.
     #[error("'{name}' has the dimensions {dims:?}, which no tensor can have")]
     Dimensions {

@@ -191,3 +191,37 @@ fn external_data_stays_inside_the_folder() {
     assert!(load(external("weights", &[]), None).unwrap_err().contains("one file without a folder"));
     std::fs::remove_dir_all(home).unwrap();
 }
+
+/// A tree of three nodes whose root's branches lead to the given nodes.
+fn tree(branches: [i64; 2]) -> NodeProto {
+    let ints = |name: &str, ints: &[i64]| AttributeProto {
+        name: name.to_owned(),
+        kind: attribute_kind::INTS,
+        ints: ints.to_vec(),
+        ..AttributeProto::default()
+    };
+    let modes = ["BRANCH_LEQ", "BRANCH_LEQ", "LEAF"].map(|mode| mode.as_bytes().to_vec().into()).to_vec();
+    let mut node = node("TreeEnsembleRegressor", &["x"], &["y"]);
+    node.domain = "ai.onnx.ml".to_owned();
+    node.attribute = vec![
+        ints("nodes_treeids", &[0, 0, 0]),
+        ints("nodes_nodeids", &[0, 1, 2]),
+        ints("nodes_truenodeids", &[1, branches[0], 0]),
+        ints("nodes_falsenodeids", &[2, branches[1], 0]),
+        AttributeProto { strings: modes, ..ints("nodes_modes", &[]) },
+    ];
+    node
+}
+
+#[test]
+fn trees_may_share_nodes_but_not_lead_back() {
+    let with = |branches| {
+        let mut proto = sound();
+        proto.opset_import.push(OperatorSetId { domain: "ai.onnx.ml".to_owned(), version: 3 });
+        graph_of(&mut proto).node = vec![tree(branches)];
+        model(&proto, None)
+    };
+    assert!(with([2, 2]).is_ok());
+    assert!(with([0, 2]).unwrap_err().to_string().contains("have a cycle"));
+    assert!(with([2, 1]).unwrap_err().to_string().contains("have a cycle"));
+}

@@ -16,7 +16,7 @@ impl Linear {
     fn new(targets: usize, coefficients: Vec<f32>, intercepts: Vec<f32>) -> Result<Self, String> {
         let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<f64>>();
         let intercepts = if intercepts.is_empty() { vec![0.0; targets] } else { wide(intercepts) };
-        if targets == 0 || coefficients.len() % targets != 0 || intercepts.len() != targets {
+        if targets == 0 || !coefficients.len().is_multiple_of(targets) || intercepts.len() != targets {
             let (many, given) = (coefficients.len(), intercepts.len());
             return Err(format!("{many} coefficients and {given} intercepts for {targets} targets"));
         }

@@ -60,6 +60,6 @@ fn softmax_zero(scores: &mut [f64]) {
 fn probit(score: f64) -> f64 {
     let x = 2.0 * score - 1.0;
     let log = ((1.0 - x) * (1.0 + x)).ln();
-    let v = 2.0 / (3.14159 * 0.147) + 0.5 * log;
+    let v = 2.0 / (std::f64::consts::PI * 0.147) + 0.5 * log;
     std::f64::consts::SQRT_2 * x.signum() * (-v + (v * v - log / 0.147).sqrt()).sqrt()
 }
