@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use scorehost_batcher::Dispatcher;
-use scorehost_core::{BoxFuture, DeployedModel, Digest, Failure, Graph, GraphLoader, Model, ModelId, ModelRef};
+use scorehost_batcher::{Dispatcher, QueueLimits};
+use scorehost_core::{
+    Admission, BoxFuture, DeployedModel, Digest, Failure, Graph, GraphLoader, Model, ModelId, ModelRef,
+};
 use scorehost_device::{Devices, ModelSource};
 use scorehost_registry::{RegisteredModel, Registry, StoredFile};
 
@@ -28,10 +30,11 @@ impl Models {
     /// # Errors
     /// `NotFound` where it is not registered, `InvalidInput` where its graph cannot run, `Internal` where stored content
     /// is damaged.
-    pub(crate) fn load(&self, model: &ModelRef) -> Result<DeployedModel, Failure> {
+    pub(crate) fn load(&self, model: &ModelRef, admission: &Admission) -> Result<DeployedModel, Failure> {
         let registered = self.registry.model(&model.id)?;
+        let limits = QueueLimits { max_queue: admission.max_queue as usize, max_wait: admission.max_queue_wait };
         let callable = match graph_file(&registered) {
-            Some(file) => Some(self.dispatcher.model(model.id.clone(), self.graph(file)?)),
+            Some(file) => Some(self.dispatcher.model_with_limits(model.id.clone(), self.graph(file)?, limits)),
             None => None,
         };
         let files = self.registry.model_files(&model.id)?;

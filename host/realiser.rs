@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scorehost_core::{
-    Clock, Collector, DeployedModel, Failure, GraphLoader, Logs, ModelSet, ScorerRef, Service, ServiceSpec,
+    Clock, Collector, DeployedModel, Failure, GraphLoader, Logs, ModelSet, ScorerRef, ServiceName, ServiceSpec,
 };
 use scorehost_pool::{Pool, PoolConfig};
 use scorehost_registry::Registry;
@@ -38,7 +38,7 @@ impl Realiser {
         self: &Arc<Self>,
         spec: &Arc<ServiceSpec>,
         report: &(dyn Fn(&str) + Sync),
-    ) -> Result<Arc<dyn Service>, Failure> {
+    ) -> Result<Arc<RoutedService>, Failure> {
         report("loading models");
         let models = self.load_models(spec).await?;
         match spec.scorer {
@@ -47,12 +47,18 @@ impl Realiser {
         }
     }
 
-    async fn load_models(self: &Arc<Self>, spec: &Arc<ServiceSpec>) -> Result<Vec<DeployedModel>, Failure> {
-        let (this, spec) = (Arc::clone(self), Arc::clone(spec));
-        blocking(move || spec.models.iter().map(|model| this.models.load(model)).collect()).await
+    /// Drops what was kept of a service that is gone: its log and its counters.
+    pub(crate) fn forget(&self, service: &ServiceName) {
+        self.logs.remove(service);
+        self.statistics.remove(service);
     }
 
-    fn no_code(&self, spec: &Arc<ServiceSpec>, models: Vec<DeployedModel>) -> Result<Arc<dyn Service>, Failure> {
+    async fn load_models(self: &Arc<Self>, spec: &Arc<ServiceSpec>) -> Result<Vec<DeployedModel>, Failure> {
+        let (this, spec) = (Arc::clone(self), Arc::clone(spec));
+        blocking(move || spec.models.iter().map(|model| this.models.load(model, &spec.admission)).collect()).await
+    }
+
+    fn no_code(&self, spec: &Arc<ServiceSpec>, models: Vec<DeployedModel>) -> Result<Arc<RoutedService>, Failure> {
         let [model] = models.as_slice() else {
             let count = models.len();
             return Err(Failure::invalid(format!("a service without a scorer has exactly one model, not {count}"))
@@ -71,7 +77,7 @@ impl Realiser {
         scorer: ScorerRef,
         models: Vec<DeployedModel>,
         report: &(dyn Fn(&str) + Sync),
-    ) -> Result<Arc<dyn Service>, Failure> {
+    ) -> Result<Arc<RoutedService>, Failure> {
         report("compiling the scorer");
         let this = Arc::clone(self);
         let compiled = blocking(move || {

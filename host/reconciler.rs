@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use scorehost_control::desired::{Board, Desired, DesiredServices, Observed};
 use scorehost_core::{Failure, ServiceName};
-use scorehost_router::Router;
+use scorehost_router::{RoutedService, Router};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -17,8 +17,8 @@ use crate::realiser::Realiser;
 /// What is being built for a name, or runs under it.
 #[derive(Default)]
 struct Progress {
-    /// Generation that answers requests.
-    running: Option<u64>,
+    /// Generation that answers requests, and the service that does.
+    running: Option<(u64, Arc<RoutedService>)>,
     /// Generation being built, and the task that does it.
     building: Option<(u64, tokio::task::AbortHandle)>,
 }
@@ -31,8 +31,11 @@ pub(crate) struct Reconciler {
     services: HashMap<ServiceName, Progress>,
     /// Builds that run at once: each loads and compiles, which is work for a whole core.
     slots: Arc<Semaphore>,
-    builds: JoinSet<(ServiceName, u64, bool)>,
+    builds: JoinSet<Built>,
 }
+
+/// The end of a build; no service where it failed.
+type Built = (ServiceName, u64, Option<Arc<RoutedService>>);
 
 impl Reconciler {
     pub(crate) fn new(board: Arc<Board>, router: Arc<Router>, realiser: Arc<Realiser>) -> Self {
@@ -67,17 +70,23 @@ impl Reconciler {
         for (name, desired) in wanted {
             self.want(name, desired);
         }
-        self.services.retain(|name, progress| {
-            let stays = wanted.contains_key(name);
-            if !stays && let Some((_, build)) = progress.building.take() {
-                build.abort();
-            }
-            stays
-        });
         for name in self.board.leaving() {
-            self.router.remove(&name);
+            self.tear_down(&name);
             self.board.report(&name, 0, Observed::Gone);
         }
+    }
+
+    fn tear_down(&mut self, name: &ServiceName) {
+        self.router.remove(name);
+        if let Some(progress) = self.services.remove(name) {
+            if let Some((_, build)) = progress.building {
+                build.abort();
+            }
+            if let Some((_, service)) = progress.running {
+                drain(service);
+            }
+        }
+        self.realiser.forget(name);
     }
 
     fn want(&mut self, name: &ServiceName, desired: &Desired) {
@@ -88,7 +97,7 @@ impl Reconciler {
         if let Some((_, obsolete)) = progress.building.take() {
             obsolete.abort();
         }
-        if progress.running == Some(desired.generation) {
+        if progress.running.as_ref().is_some_and(|(generation, _)| *generation == desired.generation) {
             return;
         }
         let (name, desired) = (name.clone(), desired.clone());
@@ -102,22 +111,22 @@ impl Reconciler {
             };
             match realiser.realise(&desired.spec, &report).await {
                 Ok(service) => {
-                    router.put(service);
+                    router.put(Arc::clone(&service) as _);
                     board.report(&name, generation, Observed::Ready);
-                    (name, generation, true)
+                    (name, generation, Some(service))
                 }
                 Err(failure) => {
                     log_failure(&name, &failure);
                     board.report(&name, generation, Observed::Failed(failure));
-                    (name, generation, false)
+                    (name, generation, None)
                 }
             }
         });
         progress.building = Some((generation, build));
     }
 
-    fn built(&mut self, done: Result<(ServiceName, u64, bool), tokio::task::JoinError>) {
-        let Ok((name, generation, ready)) = done else {
+    fn built(&mut self, done: Result<Built, tokio::task::JoinError>) {
+        let Ok((name, generation, service)) = done else {
             return self.lost_build(done.err());
         };
         let Some(progress) = self.services.get_mut(&name) else {
@@ -126,8 +135,10 @@ impl Reconciler {
             return;
         };
         progress.building.take_if(|(building, _)| *building == generation);
-        if ready {
-            progress.running = Some(generation);
+        if let Some(service) = service
+            && let Some((_, former)) = progress.running.replace((generation, service))
+        {
+            drain(former);
         }
     }
 
@@ -143,6 +154,11 @@ impl Reconciler {
             }
         }
     }
+}
+
+/// Lets a service that is out of the table finish its calls and give up its replicas.
+fn drain(service: Arc<RoutedService>) {
+    tokio::spawn(async move { service.drain().await });
 }
 
 fn log_failure(name: &ServiceName, failure: &Failure) {

@@ -150,7 +150,7 @@ pub trait ReplicaFactory: Send + Sync {
     /// Instantiates and runs `init`.
     ///
     /// # Errors
-    /// `ScorerFault` where `init` fails, traps or takes too long.
+    /// `ScorerFault` where `init` fails or traps, `Deadline` where it takes too long.
     fn create(&self) -> BoxFuture<'_, Result<Box<dyn Replica>, Failure>>;
 }
 

@@ -42,6 +42,13 @@ impl From<IngressError> for Failure {
             IngressError::Listen { .. } => ErrorKind::Unavailable,
             IngressError::Thread(_) | IngressError::Panic => ErrorKind::Internal,
         };
-        Self::new(kind, error.to_string())
+        let failure = Self::new(kind, error.to_string());
+        match error {
+            IngressError::NotLoopback(_) => {
+                failure.with_hint("listen on 127.0.0.1 and put a proxy that authenticates in front")
+            }
+            IngressError::Listen { .. } => failure.with_hint("choose another port, or 0 for any free one"),
+            _ => failure,
+        }
     }
 }

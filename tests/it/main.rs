@@ -1,0 +1,18 @@
+//! The whole product from outside: the real binary, real models, real components, HTTP over loopback.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "tests: a panic is a failed test, and stderr is how a test speaks"
+)]
+
+mod bad_inputs;
+mod durability;
+mod faults;
+mod first_light;
+mod guests;
+mod host;
+mod limits;
+mod local_run;
+mod scorers;

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Runs every test on a fresh or a used machine: installs what is missing, then the Rust tests, the guests' tests and the stock
+# clients. Safe to repeat. Nothing is skipped here: a part that cannot be installed is an error.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+deploy/setup.sh
+
+export REQUIRE_ONNXRUNTIME=1 REQUIRE_GUEST_TOOLCHAINS=1
+export ORT_DYLIB_PATH="$PWD/.models/lib/libonnxruntime.so"
+cargo build --release --locked --workspace --bins
+cargo nextest run --release --locked --workspace
+CARGO_TARGET_DIR="$PWD/target/guests" cargo nextest run --release --locked --manifest-path plugins/Cargo.toml -p ocr-core
+
+python=.venv-tests/bin/python
+if ! cmp -s tests/requirements.txt .venv-tests/requirements.txt; then
+  python3 -m venv .venv-tests
+  $python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+  cp tests/requirements.txt .venv-tests/requirements.txt
+fi
+$python -m pytest -q -p no:cacheprovider tests/conformance
