@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use wasi_preview1_component_adapter_provider as wasi;
+use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId};
 
@@ -23,6 +24,35 @@ pub(crate) fn encode(module: Vec<u8>) -> Result<Vec<u8>, BuildError> {
         .adapter(wasi::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, wasi::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         .map_err(wrong)?;
     encoder.validate(true).encode().map_err(wrong)
+}
+
+/// Renames an export of a component to a name of the same length, in place.
+pub(crate) fn rename_export(component: &mut [u8], from: &str, to: &str) -> Result<(), BuildError> {
+    let wrong = |error: wasmparser::BinaryReaderError| BuildError::Component(error.to_string());
+    let mut depth = 0_u32;
+    let mut at = None::<usize>;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.map_err(wrong)? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                for export in exports.into_iter_with_offsets() {
+                    let (offset, export) = export.map_err(wrong)?;
+                    if export.name.name == from {
+                        // An export starts with its name: a kind byte and the length, here below 128, in one byte.
+                        at = usize::try_from(offset + 2).ok();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let name = at.and_then(|at| component.get_mut(at..at + from.len()));
+    match name.filter(|name| *name == from.as_bytes()) {
+        Some(name) if from.len() == to.len() => name.copy_from_slice(to.as_bytes()),
+        _ => return Err(BuildError::Component(format!("it does not export '{from}'"))),
+    }
+    Ok(())
 }
 
 /// The embedded WIT package, and one of its worlds.

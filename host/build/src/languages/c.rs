@@ -74,8 +74,7 @@ impl Compiler for C {
         let sdk = stage.join("sdk");
         write_sdk(plan.world, &sdk)?;
         tools.progress.step(&format!("compiling with {}", self.identity));
-        zig.current_dir(stage.join(APP))
-            .env("ZIG_GLOBAL_CACHE_DIR", self::absolute(&tools.config.cache_dir.join("zig")));
+        zig.current_dir(stage.join(APP)).env("ZIG_GLOBAL_CACHE_DIR", tools.config.toolchains_dir.join("zig-cache"));
         zig.args([
             "cc",
             "--target=wasm32-wasi",
@@ -87,16 +86,15 @@ impl Compiler for C {
             "-o",
             "../app.wasm",
         ]);
+        if plan.world == World::Scorer {
+            zig.arg("-DSCOREHOST_WORLD_SCORER");
+        }
         zig.args(files.iter().map(|file| &file.path).filter(|path| path.ends_with(".c")));
         zig.args(bindings(&sdk)?);
         let log = run(&mut zig, Stdout::Shown, tools.progress)?.or_compiler_error(&self.identity)?;
         let module = fs::read(stage.join("app.wasm")).map_err(BuildError::io("read", "the compiled module"))?;
         Ok(Compiled { module, log })
     }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Writes the SDK's header and the generated bindings of a world.

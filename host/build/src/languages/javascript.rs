@@ -12,7 +12,14 @@ use crate::places::variable;
 use crate::process::{Stdout, run};
 use crate::source::SourceFile;
 use crate::tools::{Tool, Tools, find};
-use crate::{BuildError, Language};
+use crate::{BuildError, Language, World, component};
+
+/// The module that the component starts from; it exports what the scorer's own exports.
+const GLUE: &str = "scorehost-component.js";
+
+/// QuickJS as componentize-qjs links it has a function `init` of its own, so a world's `init` cannot be linked beside it. The
+/// component is made for a world that calls it by this name, of the same length, and the export is renamed afterwards.
+const STAND_IN: &str = "boot";
 
 /// componentize-qjs, installed when it is needed.
 pub(super) struct JavaScript {
@@ -76,14 +83,34 @@ impl Compiler for JavaScript {
         let mut log = install_packages(&app, tools)?;
         let sdk = app.join("node_modules/scorehost");
         embedded::write(embedded::SDK_JAVASCRIPT, &sdk).map_err(BuildError::io("write", &sdk))?;
+        stand_in_for_init(&stage.join("wit"))?;
+        fs::write(app.join(GLUE), glue(plan)).map_err(BuildError::io("write", &app))?;
         tools.progress.step(&format!("compiling with {}", self.identity()));
         let mut command = Command::new(folder.join("node_modules/.bin/componentize-qjs"));
         command.current_dir(&app).args(["--wit", "../wit", "--world", plan.world.name(), "--sync", "--stub-wasi"]);
-        command.args(["--module-root", ".", "--js", &plan.entry, "--output", "../app.wasm"]);
+        command.args(["--module-root", ".", "--js", GLUE, "--output", "../app.wasm"]);
         log.push_str(&run(&mut command, Stdout::Shown, tools.progress)?.or_compiler_error(&self.identity())?);
-        let module = fs::read(stage.join("app.wasm")).map_err(BuildError::io("read", "the compiled component"))?;
+        let mut module = fs::read(stage.join("app.wasm")).map_err(BuildError::io("read", "the compiled component"))?;
+        component::rename_export(&mut module, STAND_IN, "init")?;
         Ok(Compiled { module, log })
     }
+}
+
+fn glue(plan: &Plan) -> String {
+    let describe = match plan.world {
+        World::EntryScript => "describe",
+        World::Scorer => "signature",
+    };
+    format!("export {{ init as {STAND_IN}, {describe}, run }} from \"./{}\";\n", plan.entry)
+}
+
+/// Renames the export `init` in the WIT package.
+fn stand_in_for_init(wit: &Path) -> Result<(), BuildError> {
+    for file in embedded::WIT {
+        let text = String::from_utf8_lossy(file.content).replace("export init:", &format!("export {STAND_IN}:"));
+        fs::write(wit.join(file.path), text).map_err(BuildError::io("write", wit))?;
+    }
+    Ok(())
 }
 
 /// Installs what `package.json` depends on, apart from the SDK, which the builder brings.
