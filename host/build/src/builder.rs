@@ -79,6 +79,7 @@ impl Builder {
         }
         let compiled = compiler.compile(plan, files, tools)?;
         let component = component::encode(compiled.module)?;
+        component::validate(&component)?;
         let entry = Entry { digest: fingerprint::of_bytes(&component), component, toolchain: compiler.identity() };
         store(&workspace, key, &entry, tools);
         store(&shared, key, &entry, tools);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use wasi_preview1_component_adapter_provider as wasi;
-use wasmparser::{Parser, Payload};
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wit_component::ComponentEncoder;
 use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId};
 
@@ -24,6 +24,12 @@ pub(crate) fn encode(module: Vec<u8>) -> Result<Vec<u8>, BuildError> {
         .adapter(wasi::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, wasi::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         .map_err(wrong)?;
     encoder.validate(true).encode().map_err(wrong)
+}
+
+/// Checks that bytes are a valid component.
+pub(crate) fn validate(component: &[u8]) -> Result<(), BuildError> {
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    validator.validate_all(component).map(drop).map_err(|error| BuildError::Component(error.to_string()))
 }
 
 /// Renames an export of a component to a name of the same length, in place.

@@ -2,7 +2,7 @@
 //!
 //! [`Builder::build`] finds the language, hashes everything that decides the result, and answers from the workspace's
 //! or the shared cache where it can; otherwise it runs the language's compiler and encodes a component. [`templates`] writes
-//! new projects. [`inference_config`] reads `inferenceconfig.json` into a [`BuildRequest`]. The WIT packages, the guest
+//! new projects. [`read_inference_config`] reads `inferenceconfig.json` into a [`BuildRequest`]. The WIT packages, the guest
 //! SDKs and the templates are embedded, so the binary needs nothing of this repository.
 //!
 //! Deliberately not here: running or inspecting components (`scorer`), storing them for deployment (`registry`), and printing:

@@ -1,7 +1,7 @@
 // Entry scripts: a request in, a response out.
 
 import { BadRequest, guarded } from "./errors.js";
-import { utf8 } from "./tensor.js";
+import { decode, encode } from "./utf8.js";
 
 /** A request. */
 class Request {
@@ -12,15 +12,20 @@ class Request {
     this.body = body;
   }
 
-  /** The body as text. */
+  /** The body as text; a body that is not UTF-8 is the caller's fault. */
   text() {
-    return new TextDecoder().decode(Uint8Array.from(this.body));
+    try {
+      return decode(this.body);
+    } catch (error) {
+      throw new BadRequest(`the body is ${error.message}`);
+    }
   }
 
   /** The body parsed as JSON; a body that is not JSON is the caller's fault. */
   json() {
+    const text = this.text();
     try {
-      return JSON.parse(this.text());
+      return JSON.parse(text);
     } catch (error) {
       throw new BadRequest(`the body is not JSON: ${error.message}`);
     }
@@ -46,8 +51,8 @@ export function entryScript({ init = () => {}, run, rawHttp = false, inputSchema
 
 function response(result) {
   if (result === null || typeof result !== "object" || result.body === undefined || result.status === undefined) {
-    return { status: 200, headers: [], body: utf8(JSON.stringify(result ?? null)) };
+    return { status: 200, headers: [], body: encode(JSON.stringify(result ?? null)) };
   }
-  const body = typeof result.body === "string" ? utf8(result.body) : result.body;
+  const body = typeof result.body === "string" ? encode(result.body) : result.body;
   return { status: result.status, headers: Object.entries(result.headers ?? {}), body };
 }

@@ -3,6 +3,7 @@
 import tensors from "scorehost:scoring/tensors@0.1.0";
 
 import { called } from "./errors.js";
+import { encode as encodeText } from "./utf8.js";
 
 const ARRAYS = {
   u8: Uint8Array,
@@ -98,7 +99,7 @@ function elementSize(dtype) {
 }
 
 function encodeStrings(values) {
-  const parts = Array.from(values, (value) => (typeof value === "string" ? utf8(value) : value));
+  const parts = Array.from(values, (value) => (typeof value === "string" ? encodeText(value) : value));
   const data = new Uint8Array(parts.reduce((size, part) => size + 4 + part.length, 0));
   const view = new DataView(data.buffer);
   let at = 0;
@@ -119,9 +120,4 @@ function decodeStrings(data) {
     at = end;
   }
   return strings;
-}
-
-/** The UTF-8 bytes of a string. */
-export function utf8(text) {
-  return new TextEncoder().encode(text);
 }

@@ -21,6 +21,9 @@ const GLUE: &str = "scorehost-component.js";
 /// component is made for a world that calls it by this name, of the same length, and the export is renamed afterwards.
 const STAND_IN: &str = "boot";
 
+/// What the runtime's own `init`, which has done its work when the component is made, is called from then on.
+const SPENT: &str = "done";
+
 /// componentize-qjs, installed when it is needed.
 pub(super) struct JavaScript {
     /// A node package folder with componentize-qjs in it; `None`: the pinned one.
@@ -91,6 +94,7 @@ impl Compiler for JavaScript {
         command.args(["--module-root", ".", "--js", GLUE, "--output", "../app.wasm"]);
         log.push_str(&run(&mut command, Stdout::Shown, tools.progress)?.or_compiler_error(&self.identity())?);
         let mut module = fs::read(stage.join("app.wasm")).map_err(BuildError::io("read", "the compiled component"))?;
+        component::rename_export(&mut module, "init", SPENT)?;
         component::rename_export(&mut module, STAND_IN, "init")?;
         Ok(Compiled { module, log })
     }
