@@ -176,9 +176,9 @@ def measure(load: Load, connections: int, pid: int, seconds: float = 2.0) -> Res
         command += [] if load.http2 else ["--h1"]
         for name, value in load.headers.items():
             command += ["-H", f"{name}: {value}"]
-        subprocess.run([*command, "-D", "0.5", load.url], capture_output=True, check=True)
+        subprocess.run([*command, "-D", "500ms", load.url], capture_output=True, check=True)
         before, started = cpu_seconds(pid), time.perf_counter()
-        done = subprocess.run([*command, "-D", str(seconds), load.url], capture_output=True, text=True, check=True)
+        done = subprocess.run([*command, "-D", f"{round(seconds * 1000)}ms", load.url], capture_output=True, text=True, check=True)
         cpu, elapsed = cpu_seconds(pid) - before, time.perf_counter() - started
         # Both runs append; the second run's lines are the last ones.
         succeeded, failed = parse_h2load(done.stdout)

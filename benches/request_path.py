@@ -53,7 +53,7 @@ def run_floor(results: list, seconds: float) -> None:
     build = ["cargo", "build", "--release", "--locked", "-p", "scorehost-ingress", "--example", "floor"]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     port = free_port()
-    command = [ROOT / "target/release/examples/floor", f"127.0.0.1:{port}"]
+    command = [ROOT / "target/release/examples/floor", f"127.0.0.1:{port}", "1"]
     url = f"http://127.0.0.1:{port}"
     with Process(command, url + "/") as floor:
         sweep(results, "floor: bare hyper echo", infer_binary(url, "identity"), floor.pid, seconds)
