@@ -1,8 +1,8 @@
 //! The assembly: the only place that knows all rooms, and what the command line calls.
 //!
 //! In: the options of `serve`, `run`, `devices` and `inspect`. Out: a running server, or one answer. It nests the rooms'
-//! configurations, hands each room the traits of its neighbours, and realises desired services ([`reconciler`] and
-//! [`realiser`]). Deliberately not here: anything that could be a room's own job.
+//! configurations, hands each room the traits of its neighbours, and realises desired services (`reconciler` and
+//! `realiser`). Deliberately not here: anything that could be a room's own job.
 
 mod doors;
 mod local;

@@ -83,3 +83,104 @@ fn scorer_inspect_tells_what_a_component_can_reach() {
     assert!(shown.contains("scorer") && shown.contains("models"), "{shown}");
     assert!(!shown.contains("wasi:"), "a Rust scorer imports no WASI: {shown}");
 }
+
+#[test]
+fn a_javascript_entry_script_calls_a_model() {
+    let Some(component) = build("plugins/examples/threshold-javascript") else { return };
+    let host = Host::start();
+    let path = model("identity_fp32.onnx");
+    host.ok(&["model", "register", "--name", "identity", "--path", path.to_str().unwrap()]);
+    host.ok(&["deploy", "-n", "threshold", "-m", "identity:1", "--scorer", text(&component)]);
+    let data: Vec<u32> = (0..16).collect();
+    let body = json!({"data": data, "threshold": 12.5}).to_string();
+    let answer = host.post("/api/v1/service/threshold/score", &[], body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.text().contains("13") && answer.text().contains("15"), "{}", answer.text());
+    assert!(!answer.text().contains("12,"), "{}", answer.text());
+}
+
+#[test]
+fn a_c_scorer_computes_in_the_sandbox() {
+    let Some(component) = build("plugins/examples/softmax-c") else { return };
+    let host = Host::start();
+    host.ok(&["deploy", "-n", "softmax", "--scorer", text(&component)]);
+    let sample = std::fs::read(crate::host::root().join("plugins/examples/softmax-c/sample-request.json")).unwrap();
+    let answer = host.post("/v2/models/softmax/infer", &[], &sample);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let given: serde_json::Value = serde_json::from_slice(&sample).unwrap();
+    let width = given["inputs"][0]["shape"][1].as_u64().unwrap() as usize;
+    let output = answer.json()["outputs"][0]["data"].clone();
+    let numbers: Vec<f64> = output.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect();
+    for row in numbers.chunks(width) {
+        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{row:?}");
+    }
+}
+
+#[test]
+fn an_unmodified_wasi_nn_guest_runs_models_of_the_deployment_and_its_own() {
+    let Some(component) = build("tests/guests/wasi-nn") else { return };
+    let host = Host::start();
+    let path = model("identity_fp32.onnx");
+    host.ok(&["model", "register", "--name", "identity", "--path", path.to_str().unwrap()]);
+    host.ok(&["deploy", "-n", "neural", "-m", "identity:1", "--scorer", text(&component)]);
+    let expected: Vec<f32> = (0..16).map(|number| number as f32).collect();
+    let check = |path: &str, body: &[u8]| {
+        let answer = host.post(path, &[], body);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert_eq!(serde_json::from_slice::<Vec<f32>>(&answer.body).unwrap(), expected);
+    };
+    check("/api/v1/service/neural/score?identity", b"");
+    check("/api/v1/service/neural/score", &std::fs::read(&path).unwrap());
+    let unknown = host.post("/api/v1/service/neural/score?nobody", &[], b"");
+    assert!(unknown.status == 502 && unknown.text().contains("nobody"), "{} {}", unknown.status, unknown.text());
+    let corrupt = host.post("/api/v1/service/neural/score", &[], b"no model");
+    assert_eq!(corrupt.status, 502, "{}", corrupt.text());
+}
+
+#[test]
+fn a_service_with_a_scorer_comes_back_after_a_kill() {
+    let Some(component) = build("plugins/examples/identity-rust") else { return };
+    let mut host = Host::start();
+    let path = model("identity_fp32.onnx");
+    host.ok(&["model", "register", "--name", "identity", "--path", path.to_str().unwrap()]);
+    host.ok(&["deploy", "-n", "through-rust", "-m", "identity:1", "--scorer", text(&component)]);
+    host.kill_and_restart();
+    let body = json!({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 16], "data": vec![4.0; 16]}]});
+    let answer = host.post("/v2/models/through-rust/infer", &[], body.to_string().as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn every_template_builds_and_answers_its_sample_request() {
+    let host = Host::start();
+    let path = model("identity_fp32.onnx");
+    host.ok(&["model", "register", "--name", "identity", "--path", path.to_str().unwrap()]);
+    for language in ["rust", "python", "javascript", "c"] {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("my-scorer");
+        host.ok(&["scorer", "new", language, source.to_str().unwrap()]);
+        let again = host.fails(&["scorer", "new", language, source.to_str().unwrap()]);
+        assert!(again.contains("my-scorer"), "{language}: {again}");
+        let Some(component) = crate::guests::build_folder(&source) else { return };
+        let service = format!("from-{language}");
+        host.ok(&["deploy", "-n", &service, "-m", "identity:1", "--scorer", text(&component)]);
+        let sample = source.join("sample-request.json");
+        let answer = host.ok(&["score", &service, "--file", sample.to_str().unwrap()]);
+        assert!(!answer.is_empty(), "{language}");
+    }
+}
+
+#[test]
+fn a_compiler_error_is_shown_as_the_compiler_printed_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("broken");
+    let host = Host::start();
+    host.ok(&["scorer", "new", "rust", source.to_str().unwrap()]);
+    let file = source.join("src/lib.rs");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}\nfn broken() -> u32 {{ \"text\" }}\n")).unwrap();
+    let out = folder.path().join("out.wasm");
+    let error = host.fails(&["scorer", "build", source.to_str().unwrap(), "-o", out.to_str().unwrap()]);
+    assert!(error.contains("E0308") && error.contains("src/lib.rs"), "{error}");
+    assert!(!out.exists());
+}
