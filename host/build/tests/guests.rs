@@ -248,6 +248,30 @@ fn pure_python_packages_come_along_and_native_ones_are_refused_by_name() {
     assert!(matches!(&error, BuildError::Package { package, .. } if package == "numpy"), "{error}");
 }
 
+/// Tests of an SDK in its own language, outside a component.
+fn sdk_tests_pass(language: Language, program: &str, arguments: &[&str]) {
+    if !has(language) {
+        return;
+    }
+    let output = std::process::Command::new(program).args(arguments).current_dir(repository()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn python_sdk_passes_its_tests() {
+    sdk_tests_pass(Language::Python, "python3", &["-B", "plugins/sdk/python/tests/test_sdk.py"]);
+}
+
+#[test]
+fn javascript_sdk_passes_its_tests() {
+    sdk_tests_pass(Language::JavaScript, "node", &["--test", "plugins/sdk/javascript/tests/"]);
+}
+
 #[test]
 fn concurrent_builds_of_one_source_run_the_compiler_once() {
     if !has(Language::C) {

@@ -4,9 +4,11 @@ The body reaches `run` as text; as a request object where it is decorated with `
 decorated with `@input_schema`. An argument named `request_headers` is filled. What `run` returns is sent as JSON.
 """
 
+import gc
 import inspect
 import json
 import traceback
+from json.encoder import c_make_encoder, encode_basestring_ascii
 from urllib.parse import parse_qsl
 
 import wit_world
@@ -19,9 +21,17 @@ from ._errors import failure_of
 from .http import AMLRequest, AMLResponse, is_raw
 from .schema import schemas_of
 
-_NO_HEADERS = []
 _dumps = json.dumps
 _Response = wit_world.HttpResponse
+
+
+def _unknown(value):
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+# What json.dumps makes anew in every call. Without its check for cycles, a cycle is a RecursionError.
+_encode = c_make_encoder(None, _unknown, encode_basestring_ascii, None, ": ", ", ", False, False, True)
+_join = "".join
 
 
 def export(module):
@@ -44,6 +54,11 @@ def export(module):
     else:
         read = _read_text
     call = _caller(module.run, read, None if schemas else names[0], takes_headers)
+    # The host reads an answer before it calls again, so one object serves all of them.
+    answer = _Response(200, [], b"")
+    # What was loaded so far lives as long as the component: the collector need not look at it.
+    gc.collect()
+    gc.freeze()
 
     class WitWorld(wit_world.WitWorld):
         def init(self):
@@ -65,7 +80,8 @@ def export(module):
                 if isinstance(result, AMLResponse):
                     return _Response(result.status_code, list(result.headers.items()), result.data)
                 # Azure ML answers None with an empty object.
-                return _Response(200, _NO_HEADERS, _dumps({} if result is None else result).encode())
+                answer.body = _join(_encode({} if result is None else result, 0)).encode()
+                return answer
             except Err:
                 raise
             except BaseException as error:
