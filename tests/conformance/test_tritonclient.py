@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from http.client import HTTPConnection
 
 import numpy as np
 import pytest
@@ -201,16 +202,9 @@ def test_digits_agree_with_onnxruntime(http, models):
 
 
 def test_gzip_bomb_is_refused_and_the_server_lives(host, http):
-    import http.client
-
     bomb = gzip.compress(bytes(200 << 20), 9)
-    connection = http_connection(host)
+    connection = HTTPConnection(host.http, timeout=60)
     connection.request("POST", "/v2/models/identity-fp32/infer", bomb, {"content-encoding": "gzip"})
     assert connection.getresponse().status == 413
     assert http.is_server_live()
 
-
-def http_connection(host):
-    import http.client
-
-    return http.client.HTTPConnection(host.http, timeout=60)

@@ -14,7 +14,7 @@ use scorehost_core::{ErrorKind, Failure, Service};
 use crate::body::Reply;
 use crate::route::{ModelCall, ModelRoute, Route};
 use crate::server::Activity;
-use crate::{Body, Doors, IngressConfig, call, grpc, oip, score};
+use crate::{Body, Doors, IngressConfig, access, call, grpc, oip, score};
 
 /// What the requests of one acceptor thread share.
 pub(crate) struct Shared {
@@ -64,9 +64,21 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
     let _in_flight = activity.request();
+    if access::enabled() {
+        return Ok(Box::pin(access::recorded(shared, activity, request)).await);
+    }
+    Ok(dispatch(shared, activity, request).await)
+}
+
+/// [`answer`] without what surrounds every request.
+pub(crate) async fn dispatch(
+    shared: Rc<Shared>,
+    activity: Rc<Activity>,
+    request: Request<Incoming>,
+) -> Response<Reply> {
     let path = request.uri().path();
     if request.method() == Method::POST && path.ends_with("/infer") {
-        return Ok(infer(&shared, &activity, request).await.map(Reply::Plain));
+        return infer(&shared, &activity, request).await.map(Reply::Plain);
     }
     // Everything else is off the hot path of HTTP/1.1 and must not make its future larger.
     let other: Pin<Box<dyn Future<Output = Response<Reply>>>> = if path.starts_with(crate::route::GRPC_SERVICE) {
@@ -74,7 +86,7 @@ pub(crate) async fn answer(
     } else {
         Box::pin(async { other(shared, activity, request).await.map(Reply::Plain) })
     };
-    Ok(other.await)
+    other.await
 }
 
 async fn infer(shared: &Shared, activity: &Activity, request: Request<Incoming>) -> Response<Body> {
@@ -123,14 +135,15 @@ async fn protocol(shared: &Shared, activity: &Activity, request: Request<Incomin
     match route {
         Route::Server => Ok(oip::metadata::server()),
         Route::Ready if !shared.doors.ready() => Err(restoring()),
-        Route::Live | Route::Ready => Ok(Response::new(Body::empty())),
+        Route::Live => Ok(oip::metadata::live()),
+        Route::Ready => Ok(oip::metadata::ready()),
         Route::AllStatistics => Ok(oip::statistics::all(plane.as_ref(), shared.doors.statistics.as_ref())),
         Route::Model(ModelRoute { name, version, what }) => {
             let service = shared.service(&name, version.as_deref())?;
             match what {
                 ModelCall::Metadata => oip::metadata::model(service.status()),
                 ModelCall::Config => oip::metadata::config(service.status()),
-                ModelCall::Ready => Ok(Response::new(Body::empty())),
+                ModelCall::Ready => Ok(oip::metadata::model_ready(service.status())),
                 ModelCall::Statistics => Ok(oip::statistics::one(service.status(), shared.doors.statistics.as_ref())),
                 ModelCall::Infer => Ok(method_not_allowed(&parts.method, path, &Method::POST)),
             }

@@ -21,6 +21,21 @@ pub(crate) fn server() -> Response<Body> {
     ok(&json!({ "name": SERVER, "version": VERSION, "extensions": EXTENSIONS }))
 }
 
+/// `GET /v2/health/live`: the status says it all, but some clients read the document.
+pub(crate) fn live() -> Response<Body> {
+    ok(&json!({ "live": true }))
+}
+
+/// `GET /v2/health/ready`
+pub(crate) fn ready() -> Response<Body> {
+    ok(&json!({ "ready": true }))
+}
+
+/// `GET /v2/models/<m>/ready`
+pub(crate) fn model_ready(status: &ServiceStatus) -> Response<Body> {
+    ok(&json!({ "name": status.name.as_str(), "ready": true }))
+}
+
 /// `GET /v2/models/<m>`
 pub(crate) fn model(status: &ServiceStatus) -> Result<Response<Body>, Failure> {
     let signature = takes_tensors(status)?;

@@ -1,6 +1,7 @@
 //! gRPC over HTTP/2 without TLS, by a bare HTTP/2 client.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
@@ -302,6 +303,18 @@ fn health_metadata_and_repository_answer() {
     assert!(text("RepositoryModelLoad", &load("old")).is_empty());
     assert!(text("RepositoryModelUnload", &load("old")).is_empty());
     assert_eq!(client.unary("RepositoryModelLoad", &load("absent")).header("grpc-status"), Some("5"));
+}
+
+#[test]
+fn a_restoring_host_is_live_and_not_ready() {
+    let server = Server::start();
+    let client = client(&server);
+    let text = |method: &str| client.unary(method, &Named { name: String::new(), version: String::new() }).message();
+    server.ready.store(false, Ordering::Release);
+    assert_eq!(&text("ServerLive")[..], [8, 1]);
+    assert!(text("ServerReady").is_empty(), "false is the default, which is not written");
+    server.ready.store(true, Ordering::Release);
+    assert_eq!(&text("ServerReady")[..], [8, 1]);
 }
 
 #[test]

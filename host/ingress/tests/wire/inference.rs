@@ -44,7 +44,7 @@ fn every_dtype_survives_json() {
         ("FP16", "[1.5,-2.0]"),
         ("BF16", "[1.5,-2.0]"),
         ("FP32", r#"[0.1,"NaN"]"#),
-        ("FP64", r#"[0.1,"-Infinity"]"#),
+        ("FP64", r#"[-1.6169220026529025,"-Infinity"]"#),
         ("BYTES", r#"["a\"b","é"]"#),
     ];
     for (datatype, data) in rows {

@@ -49,9 +49,15 @@ fn documents_are_as_the_protocol_says() {
 #[test]
 fn health_says_who_is_ready() {
     let server = Server::start();
-    for path in ["/v2/health/live", "/v2/health/ready", "/v2/models/tensors/ready", "/v2/models/script/ready"] {
+    let model = |name: &str| json!({ "name": name, "ready": true });
+    for (path, expected) in [
+        ("/v2/health/live", json!({ "live": true })),
+        ("/v2/health/ready", json!({ "ready": true })),
+        ("/v2/models/tensors/ready", model("tensors")),
+        ("/v2/models/script/ready", model("script")),
+    ] {
         let answer = get(server.http(), path);
-        assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
+        assert_eq!((answer.status, answer.json()), (200, expected), "{path}");
     }
     assert_eq!(get(server.http(), "/").text(), "Healthy");
     assert_eq!(get(server.http(), "/v2/models/absent/ready").status, 404);
