@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use super::ids::Ids;
 use super::{RUN_FUNCTION_FAILED, error};
 use crate::handler::Shared;
-use crate::{Body, call, encoding};
+use crate::{Body, call, encoding, oip};
 
 const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms");
 
@@ -106,6 +106,8 @@ fn response(answer: RawResponse) -> Result<Response<Body>, Failure> {
             headers.append(name, value);
         }
     }
+    // What the interface package promises a script that names no type.
+    headers.entry(header::CONTENT_TYPE).or_insert(oip::JSON);
     headers.insert(RUN_FUNCTION_FAILED, HeaderValue::from_static(failed));
     Ok(response)
 }

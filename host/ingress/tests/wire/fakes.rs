@@ -63,7 +63,7 @@ impl Service for Fake {
         })
     }
 
-    /// A body `fail-<kind>` fails and `status-<n>` answers with that status; every other is echoed.
+    /// A body `fail-<kind>` fails and `status-<n>` answers with that status; every other is echoed, `untyped` without a type.
     fn score<'a>(&'a self, request: RawRequest, call: CallContext) -> BoxFuture<'a, Result<RawResponse, Failure>> {
         *self.last.lock().unwrap() = Some(call);
         Box::pin(async move {
@@ -72,7 +72,10 @@ impl Service for Fake {
                 return Err(planned(kind));
             }
             let status = text.strip_prefix("status-").map_or(200, |status| status.parse().unwrap());
-            let headers = vec![("content-type".into(), "text/x-test".into()), ("x-query".into(), request.query)];
+            let mut headers = vec![("x-query".into(), request.query)];
+            if text != "untyped" {
+                headers.push(("content-type".into(), "text/x-test".into()));
+            }
             Ok(RawResponse { status, headers, body: request.body })
         })
     }

@@ -22,6 +22,12 @@ fn a_script_gets_the_body_and_its_answer_comes_back() {
 }
 
 #[test]
+fn an_answer_without_a_type_is_json() {
+    let server = Server::start();
+    assert_eq!(post(server.http(), SCRIPT, "untyped").header("content-type"), Some("application/json"));
+}
+
+#[test]
 fn ids_and_traces_come_back() {
     let server = Server::start();
     let sent = [
