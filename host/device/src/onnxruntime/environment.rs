@@ -36,7 +36,8 @@ impl Runtime {
         if let Some(runtime) = runtime.as_ref().filter(|runtime| runtime.path == path) {
             return Ok(runtime.clone());
         }
-        let version = ffi::probe(&path)?;
+        ffi::without_telemetry();
+        let (version, _loaded) = ffi::probe(&path)?;
         if let Some(runtime) = &*runtime {
             return Ok(runtime.clone());
         }

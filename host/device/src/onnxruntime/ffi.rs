@@ -21,7 +21,7 @@ use scorehost_core::{NamedTensor, Tensor};
 use smallvec::SmallVec;
 
 pub(super) use arena::share_arena;
-pub(super) use probe::probe;
+pub(super) use probe::{probe, without_telemetry};
 use value::{Memory, Value};
 
 use super::message;

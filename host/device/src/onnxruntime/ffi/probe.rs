@@ -8,11 +8,22 @@ use ort::sys::{ORT_API_VERSION, OrtApiBase};
 
 use crate::DeviceError;
 
-/// The version of the library at `path`, such as `1.31.1`.
+/// Tells the library, which records its use and sends it to its maker, not to: nothing of a host leaves it unasked. The
+/// switch in the C API comes too late, after the recorder has made its files, so this is the library's variable.
+/// To be called before the library is loaded. An operator's own setting stays.
+pub(crate) fn without_telemetry() {
+    const SWITCH: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(SWITCH).is_none() {
+        // SAFETY: devices are discovered when the process starts, before it has threads that read the environment.
+        unsafe { std::env::set_var(SWITCH, "1") }
+    }
+}
+
+/// The version of the library at `path`, such as `1.31.1`, and the library: loading it again costs nothing while it lives.
 ///
 /// # Errors
 /// When it is no ONNX Runtime library, or is older than the C API that this program is made for.
-pub(crate) fn probe(path: &Path) -> Result<String, DeviceError> {
+pub(crate) fn probe(path: &Path) -> Result<(String, Library), DeviceError> {
     let unusable = |error: libloading::Error| DeviceError::Library(format!("{}: {error}", path.display()));
     // SAFETY: the operator, or the system's library folders, name the file; running its initialisers is the purpose.
     let library = unsafe { Library::new(path) }.map_err(unusable)?;
@@ -30,5 +41,5 @@ pub(crate) fn probe(path: &Path) -> Result<String, DeviceError> {
         let problem = format!("{} is version {version}, 1.{ORT_API_VERSION} or newer is needed", path.display());
         return Err(DeviceError::Library(problem));
     }
-    Ok(version)
+    Ok((version, library))
 }
