@@ -4,11 +4,13 @@ import gzip
 import json
 from http.client import HTTPConnection
 
+import ml_dtypes
 import numpy as np
 import pytest
 import tritonclient.grpc as grpcclient
 import tritonclient.http as httpclient
 from arrays import IDENTITIES, sample
+from conftest import ROOT
 from tritonclient.utils import InferenceServerException
 
 CASES = [pytest.param(*case, id=case[1]) for case in IDENTITIES]
@@ -208,3 +210,62 @@ def test_gzip_bomb_is_refused_and_the_server_lives(host, http):
     assert connection.getresponse().status == 413
     assert http.is_server_live()
 
+
+
+def test_bfloat16_both_ways(http, grpc):
+    array = sample(np.float32).astype(ml_dtypes.bfloat16)
+    answers = [http_infer(http, "identity-bf16", "BF16", array), grpc_infer(grpc, "identity-bf16", "BF16", array)]
+    for answer in answers:
+        np.testing.assert_array_equal(answer.as_numpy("OUTPUT0"), array)
+
+
+@pytest.mark.parametrize(
+    "method, path, body, status",
+    [
+        ("POST", "/v2/models/identity-fp32/infer", b"{", 400),
+        ("POST", "/v2/models/identity-fp32/infer", b'{"inputs": []}', 400),
+        ("POST", "/v2/models/nobody/infer", b"{}", 404),
+        ("GET", "/v2/models/nobody/stats", b"", 404),
+        ("GET", "/v2/models/identity-fp32/infer", b"", 405),
+        ("GET", "/v2/systemsharedmemory/status", b"", 501),
+    ],
+)
+def test_error_bodies_have_one_text(host, method, path, body, status):
+    connection = HTTPConnection(host.http, timeout=60)
+    connection.request(method, path, body)
+    answer = connection.getresponse()
+    document = json.loads(answer.read())
+    assert answer.status == status, document
+    assert list(document) == ["error"] and isinstance(document["error"], str) and document["error"]
+
+
+def test_statistics_are_complete(http):
+    """Everything that perf_analyzer reads, of the right type."""
+    http_infer(http, "identity-int16", "INT16", sample(np.int16))
+    (row,) = http.get_inference_statistics("identity-int16")["model_stats"]
+    assert row["name"] == "identity-int16" and isinstance(row["version"], str)
+    assert all(isinstance(row[key], int) and row[key] > 0 for key in ("last_inference", "inference_count", "execution_count"))
+    spans = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss")
+    for span in spans:
+        assert {type(row["inference_stats"][span][key]) for key in ("count", "ns")} == {int}, span
+    parts = ("queue", "compute_input", "compute_infer", "compute_output")
+    total = sum(row["inference_stats"][part]["ns"] for part in parts)
+    assert 0 < total <= row["inference_stats"]["success"]["ns"]
+    assert row["batch_stats"] == [], "calls are not merged"
+
+
+def test_a_rust_scorer_is_a_model_like_any_other(host, http, grpc, models, tmp_path):
+    component = tmp_path / "identity.wasm"
+    host.cli("scorer", "build", ROOT / "plugins" / "examples" / "identity-rust", "-o", component)
+    model = host.cli("model", "register", "--name", "identity", "--path", models / "identity_fp32.onnx")
+    host.cli("deploy", "-n", "through-rust", "-m", model, "--scorer", component)
+    for rows in (1, 64):
+        array = sample(np.float32, rows)
+        for answer in (
+            http_infer(http, "through-rust", "FP32", array),
+            http_infer(http, "through-rust", "FP32", array, binary_in=False, binary_out=False),
+            grpc_infer(grpc, "through-rust", "FP32", array),
+        ):
+            np.testing.assert_array_equal(answer.as_numpy("OUTPUT0"), array)
+    assert http.get_model_metadata("through-rust")["inputs"][0]["name"] == "INPUT0"
+    assert grpc.get_inference_statistics("through-rust").model_stats[0].inference_count == 6

@@ -88,6 +88,11 @@ impl Host {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Waits for the process to end by itself.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// Runs the command line against this host.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
         let url = format!("http://{}", self.http);

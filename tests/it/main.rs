@@ -8,6 +8,7 @@
 )]
 
 mod bad_inputs;
+mod drain;
 mod durability;
 mod faults;
 mod first_light;
