@@ -37,7 +37,24 @@ fn main() -> io::Result<()> {
         code.push_str("];\n");
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    fs::write(out.join("embedded.rs"), code)
+    fs::write(out.join("embedded.rs"), code)?;
+    println!("cargo::rustc-env=SCOREHOST_BUILDER={:016x}", hash(&root.join("host/build/src"))?);
+    Ok(())
+}
+
+/// A hash (FNV-1a) of the builder's own code: a change of compiler flags must not find what the old flags made.
+fn hash(folder: &Path) -> io::Result<u64> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut files = Vec::new();
+    collect(folder, "", &mut files)?;
+    files.sort();
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for (path, file) in files {
+        for byte in path.into_bytes().into_iter().chain(fs::read(file)?) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    Ok(hash)
 }
 
 /// Adds all files below `folder` with their `/`-separated paths.

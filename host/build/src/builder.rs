@@ -90,7 +90,7 @@ impl Builder {
 /// Everything that decides the result: builder, world, toolchain, environment, SDK and source tree.
 fn key(plan: &Plan, compiler: &dyn Compiler, files: &[SourceFile]) -> Result<Digest, BuildError> {
     let mut key = Fingerprint::new("scorehost scorer build 1");
-    key.part("builder", env!("CARGO_PKG_VERSION").as_bytes());
+    key.part("builder", env!("SCOREHOST_BUILDER").as_bytes());
     key.part("language", plan.language.name().as_bytes());
     key.part("world", plan.world.name().as_bytes());
     key.part("entry", plan.entry.as_bytes());

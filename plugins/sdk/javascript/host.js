@@ -39,3 +39,6 @@ export const collect = {
     }
   },
 };
+
+// The runtime has no console of its own.
+globalThis.console ??= { ...log, log: log.info, trace: log.debug };

@@ -90,7 +90,7 @@ impl Compiler for JavaScript {
         fs::write(app.join(GLUE), glue(plan)).map_err(BuildError::io("write", &app))?;
         tools.progress.step(&format!("compiling with {}", self.identity()));
         let mut command = Command::new(folder.join("node_modules/.bin/componentize-qjs"));
-        command.current_dir(&app).args(["--wit", "../wit", "--world", plan.world.name(), "--sync", "--stub-wasi"]);
+        command.current_dir(&app).args(["--wit", "../wit", "--world", plan.world.name(), "--sync"]);
         command.args(["--module-root", ".", "--js", GLUE, "--output", "../app.wasm"]);
         log.push_str(&run(&mut command, Stdout::Shown, tools.progress)?.or_compiler_error(&self.identity())?);
         let mut module = fs::read(stage.join("app.wasm")).map_err(BuildError::io("read", "the compiled component"))?;

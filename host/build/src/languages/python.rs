@@ -127,7 +127,8 @@ fn glue(plan: &Plan) -> String {
         World::Scorer => "scorer",
     };
     format!(
-        "import importlib\n\nfrom scorehost import _{adapter}\n\nWitWorld = _{adapter}.export(importlib.import_module({module:?}))\n"
+        "import importlib\n\nfrom scorehost import _{adapter}\nfrom scorehost._preload import preload\n\n\
+         module = importlib.import_module({module:?})\npreload(module)\nWitWorld = _{adapter}.export(module)\n"
     )
 }
 

@@ -8,7 +8,8 @@ An entry script is a module with `init()` and `run(raw_data)`, as Azure ML runs 
 - `context`: request id, headers, variables, remaining time. `collect`: model data collection.
 - `logging` and `print` go to the service's log.
 
-Imports belong to the top of the module: modules are loaded when the scorer is built, and there is no file system when it runs.
+Modules are loaded when the scorer is built (those of the main file also where it imports them inside functions); there is no file
+system when it runs.
 """
 
 from . import collect, context

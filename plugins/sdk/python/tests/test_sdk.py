@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import types
 import unittest
 from array import array
@@ -19,6 +20,7 @@ from azureml.contrib.services.aml_response import AMLResponse  # noqa: E402
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType  # noqa: E402
 from inference_schema.schema_decorators import input_schema, output_schema  # noqa: E402
 from scorehost import BadRequest, DType, HostError, Model, Tensor, TensorSpec, _entry_script, _scorer  # noqa: E402
+from scorehost._preload import preload  # noqa: E402
 
 
 def component(run, init=lambda: None, **more):
@@ -126,6 +128,15 @@ class Surroundings(unittest.TestCase):
         self.assertIn(("INFO", "asked for it"), fake_host.LOG)
         with self.assertRaises(FileNotFoundError):
             open(os.environ["AZUREML_MODEL_DIR"] + "/nothing.txt")
+
+
+    def test_imports_inside_functions_are_loaded_beforehand(self):
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder, "script.py")
+            script.write_text("def run(data):\n    import this_is_absent\n    from wsgiref import headers\n")
+            sys.modules.pop("wsgiref.headers", None)
+            preload(types.SimpleNamespace(__file__=str(script)))
+        self.assertIn("wsgiref.headers", sys.modules)
 
 
 class Tensors(unittest.TestCase):
