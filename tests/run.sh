@@ -11,10 +11,15 @@ cargo build --release --locked --workspace --bins
 cargo nextest run --release --locked --workspace
 CARGO_TARGET_DIR="$PWD/target/guests" cargo nextest run --release --locked --manifest-path plugins/Cargo.toml -p ocr-core
 
-python=.venv-tests/bin/python
-if ! cmp -s tests/requirements.txt .venv-tests/requirements.txt; then
-  python3 -m venv .venv-tests
-  $python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-  cp tests/requirements.txt .venv-tests/requirements.txt
-fi
-$python -m pytest -q -p no:cacheprovider tests/conformance
+# environment NAME REQUIREMENTS: a virtual environment that is made anew when its requirements change
+environment() {
+  if ! cmp -s "$2" "$1/requirements.txt"; then
+    python3 -m venv --clear "$1"
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2"
+    cp "$2" "$1/requirements.txt"
+  fi
+}
+environment .venv-tests tests/requirements.txt
+environment .venv-azure tests/requirements-azure.txt
+export REQUIRE_AZMLINFSRV=1 AZMLINFSRV="$PWD/.venv-azure/bin/azmlinfsrv"
+.venv-tests/bin/python -m pytest -q -p no:cacheprovider tests/conformance
