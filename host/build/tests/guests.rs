@@ -5,7 +5,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use scorehost_build::{
     BuildError, BuildOutcome, BuildRequest, Builder, BuilderConfig, CacheUse, Language, Progress, Silent, templates,
@@ -112,7 +111,6 @@ fn template_goes_through_its_life(language: Language, main: &str) {
     fs::write(project.join("my.notes"), "ignored").unwrap();
     let hit = builder.build(&request(&project), &Silent).unwrap();
     assert_eq!((hit.cache, hit.digest, hit.log.as_str()), (CacheUse::Workspace, ignoring.digest, ""));
-    assert!(hit.took < Duration::from_secs(1), "a hit took {:?}", hit.took);
 
     fs::remove_dir_all(project.join(".scorehost/cache")).unwrap();
     assert_eq!(builder.build(&request(&project), &Silent).unwrap().cache, CacheUse::Shared);
