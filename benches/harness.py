@@ -176,15 +176,23 @@ def measure(load: Load, connections: int, pid: int, seconds: float = 2.0) -> Res
         command += [] if load.http2 else ["--h1"]
         for name, value in load.headers.items():
             command += ["-H", f"{name}: {value}"]
-        subprocess.run([*command, "-D", "500ms", load.url], capture_output=True, check=True)
+        h2load([*command, "-D", "500ms", load.url])
         before, started = cpu_seconds(pid), time.perf_counter()
-        done = subprocess.run([*command, "-D", f"{round(seconds * 1000)}ms", load.url], capture_output=True, text=True, check=True)
+        summary = h2load([*command, "-D", f"{round(seconds * 1000)}ms", load.url], seconds)
         cpu, elapsed = cpu_seconds(pid) - before, time.perf_counter() - started
         # Both runs append; the second run's lines are the last ones.
-        succeeded, failed = parse_h2load(done.stdout)
+        succeeded, failed = parse_h2load(summary)
         latencies = sorted(int(line.split("\t")[2]) for line in times.readlines()[-succeeded:]) if succeeded else []
     rank = lambda share: latencies[min(len(latencies) - 1, int(len(latencies) * share))] if latencies else None
     return Result(succeeded / min(elapsed, seconds), cpu * 1000 / max(succeeded, 1), rank(0.5), rank(0.99), failed)
+
+
+def h2load(command: list[str], seconds: float = 0.5) -> str:
+    """Its summary. It never ends against a server that closes the connection after each answer, hence the limit."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 20).stdout
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"h2load did not end on {command[-1]}: the server closes its connections") from None
 
 
 def parse_h2load(text: str) -> tuple[int, int]:
