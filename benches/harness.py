@@ -156,6 +156,8 @@ class Load:
     body: bytes
     headers: dict[str, str]
     http2: bool = False
+    # The server closes the connection after each answer, which `wrk` survives and h2load does not.
+    closes: bool = False
 
 
 @dataclasses.dataclass
@@ -169,6 +171,8 @@ class Result:
 
 def measure(load: Load, connections: int, pid: int, seconds: float = 2.0) -> Result:
     """Runs `seconds` of closed-loop load over `connections` after a short warm-up."""
+    if load.closes:
+        return measure_with_wrk(load, connections, pid, seconds)
     with tempfile.NamedTemporaryFile() as body, tempfile.NamedTemporaryFile("r") as times:
         body.write(load.body)
         body.flush()
@@ -185,6 +189,38 @@ def measure(load: Load, connections: int, pid: int, seconds: float = 2.0) -> Res
         latencies = sorted(int(line.split("\t")[2]) for line in times.readlines()[-succeeded:]) if succeeded else []
     rank = lambda share: latencies[min(len(latencies) - 1, int(len(latencies) * share))] if latencies else None
     return Result(succeeded / min(elapsed, seconds), cpu * 1000 / max(succeeded, 1), rank(0.5), rank(0.99), failed)
+
+
+def measure_with_wrk(load: Load, connections: int, pid: int, seconds: float) -> Result:
+    """The same with `wrk`, in whole seconds."""
+    lines = ['wrk.method = "POST"', f"wrk.body = {lua(load.body)}"]
+    lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in load.headers.items()]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write("\n".join(lines))
+        script.flush()
+        command = ["wrk", "-t", "1", "-c", str(connections), "--latency", "-s", script.name]
+        run = lambda length: subprocess.run(
+            [*command, "-d", f"{length}s", load.url], capture_output=True, text=True, check=True, timeout=length + 20
+        ).stdout
+        run(1)
+        before = cpu_seconds(pid)
+        text = run(max(1, round(seconds)))
+        cpu = cpu_seconds(pid) - before
+    requests, rate = re.search(r"(\d+) requests in", text), re.search(r"Requests/sec:\s+([\d.]+)", text)
+    if not requests or not rate:
+        raise SystemExit(f"wrk's summary was not understood:\n{text[-2000:]}")
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    rank = lambda share: microseconds(re.search(rf"\s{share}%\s+([\d.]+)(us|ms|s)", text))
+    return Result(float(rate[1]), cpu * 1000 / max(int(requests[1]), 1), rank(50), rank(99), int(bad[1]) if bad else 0)
+
+
+def microseconds(found: re.Match | None) -> float | None:
+    return float(found[1]) * {"us": 1, "ms": 1e3, "s": 1e6}[found[2]] if found else None
+
+
+def lua(data: bytes) -> str:
+    """A Lua string of any bytes."""
+    return '"' + "".join(f"\\{byte:03d}" for byte in data) + '"'
 
 
 def h2load(command: list[str], seconds: float = 0.5) -> str:

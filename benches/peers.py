@@ -68,7 +68,7 @@ def azmlinfsrv(python: Path, scratch: Path, sample: Callable) -> None:
     command = [python.parent / "azmlinfsrv", "--entry_script", ECHO_SCRIPT, "--port", port]
     url = f"http://127.0.0.1:{port}"
     with Process(command, url + "/", cwd=scratch) as server:
-        sample("azmlinfsrv", "Python entry script", Load(f"{url}/score", ECHO_BODY, SCORE), server.pid)
+        sample("azmlinfsrv", "Python entry script", Load(f"{url}/score", ECHO_BODY, SCORE, closes=True), server.pid)
 
 
 MLSERVER_MODEL = '''
@@ -141,6 +141,7 @@ if __name__ == "__main__":
 def main() -> int:
     arguments = parse_arguments()
     require("h2load", "apt-get install nghttp2-client")
+    require("wrk", "apt-get install wrk")
     ours: dict[tuple[str, int], Result] = {}
     with Scorehost() as host:
         host.cli("model", "register", "--name", "identity", "--path", MODELS / "identity_fp32.onnx")
