@@ -5,10 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 deploy/setup.sh
 
+# Where deploy/setup.sh put the guests' compilers, and where `scorehost scorer build` looks by itself.
+export SCOREHOST_TOOLCHAINS_DIR="${SCOREHOST_TOOLCHAINS_DIR:-${SCOREHOST_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/scorehost}/toolchains}"
 export REQUIRE_ONNXRUNTIME=1 REQUIRE_GUEST_TOOLCHAINS=1
 export ORT_DYLIB_PATH="$PWD/.models/lib/libonnxruntime.so"
 cargo build --release --locked --workspace --bins
-cargo nextest run --release --locked --workspace
+cargo nextest run --release --locked --workspace --no-fail-fast
 CARGO_TARGET_DIR="$PWD/target/guests" cargo nextest run --release --locked --manifest-path plugins/Cargo.toml -p ocr-core
 
 # environment NAME REQUIREMENTS: a virtual environment that is made anew when its requirements change
