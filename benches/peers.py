@@ -1,5 +1,5 @@
-"""How do the peers that pip can install do in the same run? MLServer and KServe with an in-process identity model over the Open
-Inference Protocol, LitServe with the same over JSON, and azmlinfsrv with the entry script that scorehost runs as a component.
+"""How do the peers that pip can install do in the same run? MLServer (HTTP JSON) and KServe (gRPC) with an in-process identity model over the
+Open Inference Protocol, LitServe with the same over JSON, and azmlinfsrv with the entry script that scorehost runs as a component.
 
     python3 benches/peers.py [--seconds 2] [--peer NAME ...]
 
@@ -49,7 +49,6 @@ def kserve(python: Path, scratch: Path, sample: Callable) -> None:
     command = [python, scratch / "identity.py", "--http_port", http, "--grpc_port", grpc, "--workers", "1"]
     url = f"http://127.0.0.1:{http}"
     with Process(command, f"{url}/v2/health/ready", cwd=scratch) as server:
-        sample("KServe, HTTP JSON", "no-code, HTTP JSON", infer_json(url, "identity"), server.pid)
         sample("KServe, gRPC", "no-code, gRPC", infer_grpc(grpc, "identity"), server.pid)
 
 
@@ -170,7 +169,8 @@ def run_peer(name: str, ours: dict, seconds: float) -> list[list[object]]:
     def sample(label: str, same_job: str, load: Load, pid: int) -> None:
         for count in CONNECTIONS:
             theirs, own = measure(load, count, pid, seconds), ours[same_job, count]
-            ratios = [own.rate / max(theirs.rate, 1e-9), theirs.cpu_ms / max(own.cpu_ms, 1e-9)]
+            answered = theirs.rate > 0 and own.cpu_ms > 0
+            ratios = [own.rate / theirs.rate, theirs.cpu_ms / own.cpu_ms] if answered else [None, None]
             rows.append([label, count, theirs.rate, theirs.cpu_ms, *ratios, theirs.failed])
 
     print(f"{name}: installing and measuring", file=sys.stderr)
