@@ -55,9 +55,7 @@ fn a_model_file_that_vanished_stops_one_service_and_says_so() {
     let mut host = Host::start();
     host.deploy_model("stays", &model("add_sub.onnx"));
     host.deploy_model("breaks", &model("identity_fp32.onnx"));
-    let shown: serde_json::Value =
-        serde_json::from_str(&host.ok(&["--output", "json", "model", "show", "breaks:1"])).unwrap();
-    let digest = shown["files"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    let digest = digest_of(&host, "breaks:1");
     host.kill();
     let blob = find(&host.data_dir(), &digest).expect("the stored file");
     std::fs::remove_file(blob).unwrap();
@@ -72,9 +70,7 @@ fn a_model_file_that_vanished_stops_one_service_and_says_so() {
 fn a_damaged_model_file_is_noticed_before_it_runs() {
     let mut host = Host::start();
     host.deploy_model("breaks", &model("identity_fp32.onnx"));
-    let shown: serde_json::Value =
-        serde_json::from_str(&host.ok(&["--output", "json", "model", "show", "breaks:1"])).unwrap();
-    let digest = shown["files"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    let digest = digest_of(&host, "breaks:1");
     host.kill();
     let blob = find(&host.data_dir(), &digest).expect("the stored file");
     let mut bytes = std::fs::read(&blob).unwrap();
@@ -84,6 +80,13 @@ fn a_damaged_model_file_is_noticed_before_it_runs() {
     std::fs::write(&blob, bytes).unwrap();
     host.restart();
     assert_ne!(scores(&host, "breaks"), 200);
+}
+
+/// The hexadecimal digest of a model's only file.
+fn digest_of(host: &Host, model: &str) -> String {
+    let shown: serde_json::Value =
+        serde_json::from_str(&host.ok(&["--output", "json", "model", "show", model])).unwrap();
+    shown["files"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned()
 }
 
 fn find(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
