@@ -9,7 +9,7 @@ use scorehost_batcher::{DispatchConfig, Dispatcher};
 use scorehost_cli::{LocalModel, RunOptions, RunReport};
 use scorehost_core::{
     Admission, CallContext, Clock, Collector, DeployedModel, Failure, Grants, LogLevel, Logs, ModelFiles, ModelSet,
-    RawRequest, RawResponse, ScorerRef, Service, ServiceName, ServiceSpec, SystemClock, Tensor,
+    RawRequest, RawResponse, Scaling, ScorerRef, Service, ServiceName, ServiceSpec, SystemClock, Tensor,
 };
 use scorehost_device::{Devices, ModelSource};
 use scorehost_ingress::score_once;
@@ -19,7 +19,6 @@ use scorehost_scorer::{Engine, EngineConfig, Environment, Scorer};
 use scorehost_telemetry::Statistics;
 
 use crate::models::GuestGraphs;
-use crate::realiser::VERSION;
 use crate::server::{cores, device_config};
 
 /// Scores one body.
@@ -102,18 +101,18 @@ impl Bench {
         let loader = GuestGraphs { devices: Arc::clone(&self.devices), dispatcher: Arc::clone(&self.dispatcher) };
         let factory = scorer.factory(Environment {
             service: spec.name.clone(),
-            version: VERSION.into(),
+            version: Arc::clone(spec.version.as_str()),
             models: ModelSet::new(models),
             loader: Arc::new(loader),
             logs,
             collector: Arc::new(NothingCollected),
             variables: spec.variables.clone(),
-            grants: spec.grants,
+            grants: spec.grants.clone(),
             scoring_timeout: spec.admission.scoring_timeout,
         });
-        let pool = Pool::new(factory, PoolConfig::of(&spec.admission), workers.clone(), Arc::clone(&self.clock));
+        let pool = Pool::new(factory, PoolConfig::of(&spec), workers.clone(), Arc::clone(&self.clock));
         let interface = pool.warm().await?;
-        let version: Arc<str> = VERSION.into();
+        let version = Arc::clone(spec.version.as_str());
         let statistics = Statistics::new(&*self.clock).service(&spec.name, &version);
         let version = ServiceVersion { version, statistics, clock: Arc::clone(&self.clock) };
         Ok(Arc::new(RoutedService::scorer(&spec, version, interface, pool, Runtime::new(workers))))
@@ -122,16 +121,17 @@ impl Bench {
 
 fn spec(options: &RunOptions, scorer: &Scorer, models: &[DeployedModel]) -> Result<ServiceSpec, Failure> {
     let name: ServiceName = "local-run".parse()?;
-    let admission = Admission { max_replicas: 1, scoring_timeout: options.timeout, ..Admission::default() };
-    let grants = Grants { memory_bytes: options.memory_bytes, clock: options.clock, random: options.random };
+    let admission = Admission { scoring_timeout: options.timeout, ..Admission::default() };
+    let (clock, random) = (options.clock, options.random);
+    let grants = Grants { memory_bytes: options.memory_bytes, clock, random, ..Grants::default() };
     Ok(ServiceSpec {
-        name,
         scorer: Some(ScorerRef { component: scorer.digest() }),
         models: models.iter().map(|model| scorehost_core::ModelRef { id: model.id.clone() }).collect(),
         variables: options.variables.clone(),
         admission,
         grants,
-        collect: false,
+        scaling: Scaling::fixed(1),
+        ..ServiceSpec::new(name)
     })
 }
 

@@ -13,9 +13,6 @@ use scorehost_telemetry::{DataCollector, LogBook, Statistics};
 
 use crate::models::Models;
 
-/// The version of a service that is not behind an endpoint.
-pub(crate) const VERSION: &str = "1";
-
 /// Everything that services are built from.
 pub(crate) struct Realiser {
     pub(crate) registry: Arc<Registry>,
@@ -87,30 +84,31 @@ impl Realiser {
         .await?;
         report("starting replicas");
         let factory = compiled.factory(self.environment(spec, models));
-        let pool = Pool::new(factory, PoolConfig::of(&spec.admission), self.workers.clone(), Arc::clone(&self.clock));
+        let pool = Pool::new(factory, PoolConfig::of(spec), self.workers.clone(), Arc::clone(&self.clock));
         let interface = pool.warm().await?;
         let runtime = Runtime::new(self.workers.clone());
         Ok(Arc::new(RoutedService::scorer(spec, self.version(spec), interface, pool, runtime)))
     }
 
     fn version(&self, spec: &ServiceSpec) -> ServiceVersion {
-        let version: Arc<str> = VERSION.into();
+        let version = Arc::clone(spec.version.as_str());
         let statistics = self.statistics.service(&spec.name, &version);
         ServiceVersion { version, statistics, clock: Arc::clone(&self.clock) }
     }
 
     fn environment(&self, spec: &ServiceSpec, models: Vec<DeployedModel>) -> Environment {
         let logs: Arc<dyn Logs> = self.logs.service(&spec.name);
-        let collector: Arc<dyn Collector> = self.collector.service(&spec.name, VERSION, spec.collect);
+        let collector: Arc<dyn Collector> =
+            self.collector.service(&spec.name, spec.version.as_str(), spec.collection.is_some());
         Environment {
             service: spec.name.clone(),
-            version: VERSION.into(),
+            version: Arc::clone(spec.version.as_str()),
             models: ModelSet::new(models),
             loader: Arc::clone(&self.loader),
             logs,
             collector,
             variables: spec.variables.clone(),
-            grants: spec.grants,
+            grants: spec.grants.clone(),
             scoring_timeout: spec.admission.scoring_timeout,
         }
     }

@@ -6,15 +6,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use scorehost_control::desired::{Board, Desired, DesiredServices, Observed};
-use scorehost_core::{Failure, ServiceName};
+use scorehost_control::desired::{Board, Desired, DesiredState, Observed};
+use scorehost_core::{Failure, VersionKey};
 use scorehost_router::{RoutedService, Router};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::realiser::Realiser;
 
-/// What is being built for a name, or runs under it.
+/// What is being built for a version, or runs as it.
 #[derive(Default)]
 struct Progress {
     /// Generation that answers requests, and the service that does.
@@ -28,19 +28,19 @@ pub(crate) struct Reconciler {
     board: Arc<Board>,
     router: Arc<Router>,
     realiser: Arc<Realiser>,
-    services: HashMap<ServiceName, Progress>,
+    versions: HashMap<VersionKey, Progress>,
     /// Builds that run at once: each loads and compiles, which is work for a whole core.
     slots: Arc<Semaphore>,
     builds: JoinSet<Built>,
 }
 
 /// The end of a build; no service where it failed.
-type Built = (ServiceName, u64, Option<Arc<RoutedService>>);
+type Built = (VersionKey, u64, Option<Arc<RoutedService>>);
 
 impl Reconciler {
     pub(crate) fn new(board: Arc<Board>, router: Arc<Router>, realiser: Arc<Realiser>) -> Self {
         let slots = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
-        Self { board, router, realiser, services: HashMap::new(), slots, builds: JoinSet::new() }
+        Self { board, router, realiser, versions: HashMap::new(), slots, builds: JoinSet::new() }
     }
 
     /// Follows the board until its sender is gone. `settled` becomes true once everything that was on the board at the start is
@@ -66,19 +66,19 @@ impl Reconciler {
         }
     }
 
-    fn reconcile(&mut self, wanted: &DesiredServices) {
-        for (name, desired) in wanted {
-            self.want(name, desired);
+    fn reconcile(&mut self, wanted: &DesiredState) {
+        for (key, desired) in &wanted.versions {
+            self.want(key, desired);
         }
-        for name in self.board.leaving() {
-            self.tear_down(&name);
-            self.board.report(&name, 0, Observed::Gone);
+        for key in self.board.leaving() {
+            self.tear_down(&key);
+            self.board.report(&key, 0, Observed::Gone);
         }
     }
 
-    fn tear_down(&mut self, name: &ServiceName) {
-        self.router.remove(name);
-        if let Some(progress) = self.services.remove(name) {
+    fn tear_down(&mut self, key: &VersionKey) {
+        self.router.remove(&key.service);
+        if let Some(progress) = self.versions.remove(key) {
             if let Some((_, build)) = progress.building {
                 build.abort();
             }
@@ -86,11 +86,11 @@ impl Reconciler {
                 drain(service);
             }
         }
-        self.realiser.forget(name);
+        self.realiser.forget(&key.service);
     }
 
-    fn want(&mut self, name: &ServiceName, desired: &Desired) {
-        let progress = self.services.entry(name.clone()).or_default();
+    fn want(&mut self, key: &VersionKey, desired: &Desired) {
+        let progress = self.versions.entry(key.clone()).or_default();
         if progress.building.as_ref().is_some_and(|(generation, _)| *generation == desired.generation) {
             return;
         }
@@ -100,25 +100,25 @@ impl Reconciler {
         if progress.running.as_ref().is_some_and(|(generation, _)| *generation == desired.generation) {
             return;
         }
-        let (name, desired) = (name.clone(), desired.clone());
+        let (key, desired) = (key.clone(), desired.clone());
         let generation = desired.generation;
         let (board, router) = (Arc::clone(&self.board), Arc::clone(&self.router));
         let (realiser, slots) = (Arc::clone(&self.realiser), Arc::clone(&self.slots));
         let build = self.builds.spawn(async move {
             let _slot = slots.acquire_owned().await;
             let report = |phase: &str| {
-                board.report(&name, generation, Observed::Progressing { phase: phase.to_owned() });
+                board.report(&key, generation, Observed::Progressing { phase: phase.to_owned() });
             };
             match realiser.realise(&desired.spec, &report).await {
                 Ok(service) => {
                     router.put(Arc::clone(&service) as _);
-                    board.report(&name, generation, Observed::Ready);
-                    (name, generation, Some(service))
+                    board.report(&key, generation, Observed::Ready);
+                    (key, generation, Some(service))
                 }
                 Err(failure) => {
-                    log_failure(&name, &failure);
-                    board.report(&name, generation, Observed::Failed(failure));
-                    (name, generation, None)
+                    log_failure(&key, &failure);
+                    board.report(&key, generation, Observed::Failed(failure));
+                    (key, generation, None)
                 }
             }
         });
@@ -126,12 +126,12 @@ impl Reconciler {
     }
 
     fn built(&mut self, done: Result<Built, tokio::task::JoinError>) {
-        let Ok((name, generation, service)) = done else {
+        let Ok((key, generation, service)) = done else {
             return self.lost_build(done.err());
         };
-        let Some(progress) = self.services.get_mut(&name) else {
+        let Some(progress) = self.versions.get_mut(&key) else {
             // It left the board while it was being built; whatever it put into the table goes with it.
-            self.router.remove(&name);
+            self.router.remove(&key.service);
             return;
         };
         progress.building.take_if(|(building, _)| *building == generation);
@@ -146,11 +146,11 @@ impl Reconciler {
     fn lost_build(&mut self, error: Option<tokio::task::JoinError>) {
         let Some(error) = error.filter(tokio::task::JoinError::is_panic) else { return };
         let id = error.id();
-        for (name, progress) in &mut self.services {
+        for (key, progress) in &mut self.versions {
             if let Some((generation, _)) = progress.building.take_if(|(_, build)| build.id() == id) {
                 let failure = Failure::internal(format!("panic while building generation {generation}: {error}"));
-                log_failure(name, &failure);
-                self.board.report(name, generation, Observed::Failed(failure));
+                log_failure(key, &failure);
+                self.board.report(key, generation, Observed::Failed(failure));
             }
         }
     }
@@ -161,6 +161,6 @@ fn drain(service: Arc<RoutedService>) {
     tokio::spawn(async move { service.drain().await });
 }
 
-fn log_failure(name: &ServiceName, failure: &Failure) {
-    tracing::warn!(service = %name, kind = failure.kind.name(), detail = failure.detail, "not deployed: {failure}");
+fn log_failure(key: &VersionKey, failure: &Failure) {
+    tracing::warn!(service = %key, kind = failure.kind.name(), detail = failure.detail, "not deployed: {failure}");
 }

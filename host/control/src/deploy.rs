@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scorehost_core::{Failure, ServiceName, ServiceSpec};
+use scorehost_core::{Access, EndpointSpec, Failure, ServiceName, ServiceSpec, VersionKey, VersionName};
 
 use crate::ControlError;
 use crate::catalog::Stored;
@@ -63,7 +63,7 @@ impl Drop for Reservation {
 
 impl Reservation {
     async fn carry_out(self, change: Change) {
-        let before = self.inner.board.placed(&self.name);
+        let before = self.inner.board.placed(&self.key());
         let realised = tokio::select! {
             result = self.realise(&change) => result,
             () = tokio::time::sleep(self.inner.config.operation_timeout) => Err(self.timed_out()),
@@ -74,7 +74,7 @@ impl Reservation {
             Err(end) => Err(end),
         };
         if let Err(end) = &result {
-            self.inner.board.restore(&self.name, before);
+            self.inner.board.restore(&self.key(), before);
             let detail = end.failure.detail.as_deref().unwrap_or_default();
             tracing::warn!(service = %self.name, state = end.state.name(), message = %end.failure, detail, "operation ended without success");
         }
@@ -86,13 +86,16 @@ impl Reservation {
     async fn realise(&self, change: &Change) -> Result<(), End> {
         let mut reports = self.inner.board.reports();
         match change {
-            Change::Run(spec) => drop(self.inner.board.put(Arc::clone(spec))),
+            Change::Run(spec) => {
+                self.inner.board.put_endpoint(open(spec));
+                self.inner.board.put(Arc::clone(spec));
+            }
             // A stopped service is not on the board, and nobody would report it gone.
-            Change::Stop | Change::Delete if self.inner.board.placed(&self.name).is_none() => return Ok(()),
-            Change::Stop | Change::Delete => self.inner.board.remove(&self.name),
+            Change::Stop | Change::Delete if self.inner.board.placed(&self.key()).is_none() => return Ok(()),
+            Change::Stop | Change::Delete => self.inner.board.remove(&self.key()),
         }
         loop {
-            let report = reports.borrow_and_update().get(&self.name).cloned();
+            let report = reports.borrow_and_update().get(&self.key()).cloned();
             match (change, report) {
                 (Change::Run(_), Some(Observed::Ready)) | (Change::Stop | Change::Delete, None) => return Ok(()),
                 (Change::Run(_), Some(Observed::Failed(failure))) => return Err(failure.into()),
@@ -103,6 +106,11 @@ impl Reservation {
             }
             reports.changed().await.map_err(Failure::internal)?;
         }
+    }
+
+    /// What this operation changes on the board.
+    fn key(&self) -> VersionKey {
+        VersionKey { service: self.name.clone(), version: VersionName::first() }
     }
 
     /// Makes the change durable, then visible.
@@ -137,4 +145,9 @@ impl Reservation {
         let failure = ControlError::Cancelled { phase: self.progress.current().phase }.into();
         End { state: OperationState::Cancelled, failure }
     }
+}
+
+/// The front of a service with one version that everyone may call.
+pub(crate) fn open(spec: &ServiceSpec) -> Arc<EndpointSpec> {
+    Arc::new(EndpointSpec::new(spec.name.clone(), Access::Open, spec.version.clone()))
 }

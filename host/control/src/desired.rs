@@ -7,13 +7,15 @@
 //! - Where a generation fails, control puts the former [`Desired`] back *with its former generation*: the reconciler
 //!   finds that this generation runs already and has nothing to do but forget the candidate.
 //! - A report for a generation that is no longer wanted is ignored.
-//! - A name that left the board ([`Board::leaving`]) is torn down and reported [`Observed::Gone`], also where it never
+//! - A version that left the board ([`Board::leaving`]) is torn down and reported [`Observed::Gone`], also where it never
 //!   ran.
+//! - A service's [`EndpointSpec`] is on the board before any of its versions and leaves after the last: whoever realises a
+//!   state puts access and traffic in force first, so that a new service is never reachable without its access rule.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use scorehost_core::{Failure, ServiceName, ServiceSpec};
+use scorehost_core::{EndpointSpec, Failure, ServiceName, ServiceSpec, VersionKey};
 use tokio::sync::watch;
 
 /// One description of the board.
@@ -26,7 +28,13 @@ pub struct Desired {
 }
 
 /// Everything that should run.
-pub type DesiredServices = BTreeMap<ServiceName, Desired>;
+#[derive(Clone, Debug, Default)]
+pub struct DesiredState {
+    /// Versions of services.
+    pub versions: BTreeMap<VersionKey, Desired>,
+    /// Access and traffic of each service.
+    pub endpoints: BTreeMap<ServiceName, Arc<EndpointSpec>>,
+}
 
 /// What the reconciler reports of one generation.
 #[derive(Clone, Debug)]
@@ -51,12 +59,12 @@ pub(crate) struct Placed {
     observed: Observed,
 }
 
-type ObservedServices = BTreeMap<ServiceName, Observed>;
+type ObservedVersions = BTreeMap<VersionKey, Observed>;
 
 /// The place where control writes and the reconciler reads and reports.
 pub struct Board {
-    desired: watch::Sender<DesiredServices>,
-    observed: watch::Sender<ObservedServices>,
+    desired: watch::Sender<DesiredState>,
+    observed: watch::Sender<ObservedVersions>,
     /// The last generation given out; its lock makes every change of both sides one step.
     generation: Mutex<u64>,
 }
@@ -70,41 +78,41 @@ impl Default for Board {
 impl Board {
     /// What should run, and every change of it.
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<DesiredServices> {
+    pub fn subscribe(&self) -> watch::Receiver<DesiredState> {
         self.desired.subscribe()
     }
 
     /// Takes a reconciler's report; ignores those of generations that are no longer wanted.
-    pub fn report(&self, name: &ServiceName, generation: u64, report: Observed) {
+    pub fn report(&self, key: &VersionKey, generation: u64, report: Observed) {
         let _step = self.step();
-        let wanted = self.desired.borrow().get(name).map(|desired| desired.generation);
+        let wanted = self.desired.borrow().versions.get(key).map(|desired| desired.generation);
         match wanted {
             Some(wanted) if wanted == generation => {
-                self.observed.send_modify(|observed| drop(observed.insert(name.clone(), report)));
+                self.observed.send_modify(|observed| drop(observed.insert(key.clone(), report)));
             }
             None if matches!(report, Observed::Gone) => {
-                self.observed.send_modify(|observed| drop(observed.remove(name)));
+                self.observed.send_modify(|observed| drop(observed.remove(key)));
             }
             _ => {}
         }
     }
 
-    /// What is known of a service: `None` when it neither should run nor still does.
+    /// What is known of a version: `None` when it neither should run nor still does.
     #[must_use]
-    pub fn observed(&self, name: &ServiceName) -> Option<Observed> {
-        self.observed.borrow().get(name).cloned()
+    pub fn observed(&self, key: &VersionKey) -> Option<Observed> {
+        self.observed.borrow().get(key).cloned()
     }
 
-    /// Services that left the board and are not yet reported gone.
+    /// Versions that left the board and are not yet reported gone.
     #[must_use]
-    pub fn leaving(&self) -> Vec<ServiceName> {
+    pub fn leaving(&self) -> Vec<VersionKey> {
         let _step = self.step();
         let desired = self.desired.borrow();
-        self.observed.borrow().keys().filter(|name| !desired.contains_key(*name)).cloned().collect()
+        self.observed.borrow().keys().filter(|key| !desired.versions.contains_key(*key)).cloned().collect()
     }
 
     /// Every change of what is known.
-    pub(crate) fn reports(&self) -> watch::Receiver<ObservedServices> {
+    pub(crate) fn reports(&self) -> watch::Receiver<ObservedVersions> {
         self.observed.subscribe()
     }
 
@@ -112,43 +120,61 @@ impl Board {
     pub fn put(&self, spec: Arc<ServiceSpec>) -> u64 {
         let mut step = self.step();
         *step += 1;
-        let name = spec.name.clone();
+        let key = spec.key();
         let desired = Desired { spec, generation: *step };
-        self.write(&name, Some(Placed { desired, observed: progressing("waiting for its turn") }));
+        self.write(&key, Some(Placed { desired, observed: progressing("waiting for its turn") }));
         *step
     }
 
-    /// Takes a service off the board; the reconciler reports [`Observed::Gone`] when it has torn it down.
-    pub fn remove(&self, name: &ServiceName) {
+    /// Takes a version off the board; the reconciler reports [`Observed::Gone`] when it has torn it down.
+    pub fn remove(&self, key: &VersionKey) {
         let _step = self.step();
-        self.write(name, None);
+        self.write(key, None);
     }
 
-    /// What is on the board for a service.
-    pub(crate) fn placed(&self, name: &ServiceName) -> Option<Placed> {
+    /// Writes who may call a service and which of its versions answers; in force at once, without a new generation.
+    pub fn put_endpoint(&self, endpoint: Arc<EndpointSpec>) {
         let _step = self.step();
-        let desired = self.desired.borrow().get(name).cloned()?;
-        let observed = self.observed.borrow().get(name).cloned()?;
+        self.desired.send_modify(|all| drop(all.endpoints.insert(endpoint.name.clone(), endpoint)));
+    }
+
+    /// Takes a service's front off the board, after the last of its versions.
+    pub fn remove_endpoint(&self, name: &ServiceName) {
+        let _step = self.step();
+        self.desired.send_modify(|all| drop(all.endpoints.remove(name)));
+    }
+
+    /// A service's front as it should be.
+    #[must_use]
+    pub fn endpoint(&self, name: &ServiceName) -> Option<Arc<EndpointSpec>> {
+        self.desired.borrow().endpoints.get(name).cloned()
+    }
+
+    /// What is on the board for a version.
+    pub(crate) fn placed(&self, key: &VersionKey) -> Option<Placed> {
+        let _step = self.step();
+        let desired = self.desired.borrow().versions.get(key).cloned()?;
+        let observed = self.observed.borrow().get(key).cloned()?;
         Some(Placed { desired, observed })
     }
 
     /// Puts back what was there before, with its generation.
-    pub(crate) fn restore(&self, name: &ServiceName, before: Option<Placed>) {
+    pub(crate) fn restore(&self, key: &VersionKey, before: Option<Placed>) {
         let _step = self.step();
-        self.write(name, before);
+        self.write(key, before);
     }
 
-    fn write(&self, name: &ServiceName, placed: Option<Placed>) {
+    fn write(&self, key: &VersionKey, placed: Option<Placed>) {
         let (desired, observed) = match placed {
             Some(placed) => (Some(placed.desired), placed.observed),
             None => (None, progressing("stopping")),
         };
         // What is known changes first: a reconciler that answers at once must not be overwritten.
-        self.observed.send_modify(|all| drop(all.insert(name.clone(), observed)));
+        self.observed.send_modify(|all| drop(all.insert(key.clone(), observed)));
         self.desired.send_modify(|all| {
             match desired {
-                Some(desired) => all.insert(name.clone(), desired),
-                None => all.remove(name),
+                Some(desired) => all.versions.insert(key.clone(), desired),
+                None => all.versions.remove(key),
             };
         });
     }

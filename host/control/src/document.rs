@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scorehost_core::{Admission, Grants, IdError, ModelRef, ScorerRef, ServiceSpec};
+use scorehost_core::{Admission, Collection, Grants, IdError, ModelRef, Scaling, ScorerRef, ServiceSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::ControlError;
@@ -63,10 +63,10 @@ pub(crate) fn encode(stored: &Stored) -> Vec<u8> {
         scorer: spec.scorer.map(|scorer| scorer.component.to_string()),
         models: spec.models.iter().map(|model| model.id.to_string()).collect(),
         variables: spec.variables.clone(),
-        collect: spec.collect,
+        collect: spec.collection.is_some(),
         admission: AdmissionDocument {
-            min_replicas: spec.admission.min_replicas,
-            max_replicas: spec.admission.max_replicas,
+            min_replicas: spec.scaling.min,
+            max_replicas: spec.scaling.max,
             requests_per_replica: spec.admission.requests_per_replica,
             max_queue_wait_ms: spec.admission.max_queue_wait.as_millis() as u64,
             max_queue: spec.admission.max_queue,
@@ -98,19 +98,24 @@ fn specification(document: Document) -> Result<ServiceSpec, IdError> {
     let Document { admission, grants, .. } = document;
     let scorer = document.scorer.map(|component| component.parse()).transpose()?;
     Ok(ServiceSpec {
-        name: document.name.parse()?,
         scorer: scorer.map(|component| ScorerRef { component }),
         models: document.models.iter().map(|id| Ok(ModelRef { id: id.parse()? })).collect::<Result<_, IdError>>()?,
         variables: document.variables,
         admission: Admission {
-            min_replicas: admission.min_replicas,
-            max_replicas: admission.max_replicas,
             requests_per_replica: admission.requests_per_replica,
             max_queue_wait: Duration::from_millis(admission.max_queue_wait_ms),
             max_queue: admission.max_queue,
             scoring_timeout: Duration::from_millis(admission.scoring_timeout_ms),
+            ..Admission::default()
         },
-        grants: Grants { memory_bytes: grants.memory_bytes, clock: grants.clock, random: grants.random },
-        collect: document.collect,
+        scaling: Scaling { min: admission.min_replicas, max: admission.max_replicas, ..Scaling::default() },
+        grants: Grants {
+            memory_bytes: grants.memory_bytes,
+            clock: grants.clock,
+            random: grants.random,
+            ..Grants::default()
+        },
+        collection: document.collect.then(Collection::default),
+        ..ServiceSpec::new(document.name.parse()?)
     })
 }

@@ -42,7 +42,7 @@ impl Control {
     async fn repository_index(&self) -> Result<Vec<RepositoryEntry>, Failure> {
         let mut entries = BTreeMap::new();
         for (stored, _) in self.0.catalog.list() {
-            let (ready, reason) = match self.0.board.observed(&stored.spec.name) {
+            let (ready, reason) = match self.0.board.observed(&stored.spec.key()) {
                 Some(Observed::Ready) => (true, String::new()),
                 Some(Observed::Progressing { phase }) => (false, phase),
                 Some(Observed::Failed(failure)) => (false, failure.to_string()),
@@ -70,7 +70,7 @@ impl Control {
         let stored = name.parse::<ServiceName>().ok().and_then(|service| self.0.catalog.stored(&service));
         if let Some(stored) = stored {
             let service = stored.spec.name.clone();
-            let ready = matches!(self.0.board.observed(&service), Some(Observed::Ready));
+            let ready = matches!(self.0.board.observed(&stored.spec.key()), Some(Observed::Ready));
             if stored.running && ready {
                 return Ok(None);
             }

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::body::{self, Body, BodyError};
 use crate::catalog::{Catalog, Stored};
-use crate::deploy::Change;
+use crate::deploy::{Change, open};
 use crate::desired::{Board, Observed};
 use crate::files::DeploymentConfig;
 use crate::models::{find, known};
@@ -125,6 +125,7 @@ impl Control {
 
     fn put_back(&self, stored: Stored) {
         if stored.running {
+            self.0.board.put_endpoint(open(&stored.spec));
             self.0.board.put(Arc::clone(&stored.spec));
         }
         let name = stored.spec.name.clone();
@@ -162,13 +163,14 @@ impl Control {
         let _gate = self.0.models_gate.lock().await;
         let models = self.0.store(move |registry| resolve(registry, &models, scorer.as_ref())).await?;
         let spec = ServiceSpec {
-            name: name.clone(),
             scorer: scorer.map(|component| ScorerRef { component }),
             models,
             variables: deployment.variables,
             admission: config.admission(),
+            scaling: config.scaling(),
             grants: config.grants(),
-            collect: config.collect(),
+            collection: config.collection(),
+            ..ServiceSpec::new(name.clone())
         };
         Ok(self.launch("deploy", &name, Change::Run(Arc::new(spec)), warnings)?)
     }
@@ -199,7 +201,7 @@ impl Control {
 
     fn shown(&self, stored: &Stored, operation: &Option<String>) -> wire::Service {
         let spec = &stored.spec;
-        let (state, message) = match self.0.board.observed(&spec.name) {
+        let (state, message) = match self.0.board.observed(&spec.key()) {
             Some(Observed::Ready) => (wire::ServiceState::Healthy, None),
             Some(Observed::Progressing { phase }) => (wire::ServiceState::Transitioning, Some(phase)),
             Some(Observed::Failed(failure)) => (wire::ServiceState::Failed, Some(failure.to_string())),
@@ -268,14 +270,14 @@ fn accepted(progress: &Progress) -> Response<Body> {
 
 fn settings(spec: &ServiceSpec) -> wire::Settings {
     wire::Settings {
-        min_replicas: spec.admission.min_replicas,
-        max_replicas: spec.admission.max_replicas,
+        min_replicas: spec.scaling.min,
+        max_replicas: spec.scaling.max,
         max_concurrent_requests_per_container: spec.admission.requests_per_replica,
         max_queue_wait_ms: spec.admission.max_queue_wait.as_millis() as u64,
         max_queue: spec.admission.max_queue,
         scoring_timeout_ms: spec.admission.scoring_timeout.as_millis() as u64,
         memory_bytes: spec.grants.memory_bytes,
-        collect: spec.collect,
+        collect: spec.collection.is_some(),
     }
 }
 

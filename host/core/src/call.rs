@@ -24,14 +24,50 @@ pub struct CallContext {
     pub headers: Option<Arc<dyn Headers>>,
     /// By when the answer must be out; `None` where the caller set none (the service's scoring timeout still holds).
     pub deadline: Option<Deadline>,
+    /// Who goes first when requests wait.
+    pub priority: Priority,
+    /// Who calls, as the credential says; `None` where nobody was asked.
+    pub caller: Option<Arc<str>>,
+    /// The trace that this request is part of; `None` where it is not traced.
+    pub trace: Option<TraceContext>,
 }
 
 impl CallContext {
-    /// A context without headers or deadline.
+    /// A context with nothing but an id.
     #[must_use]
     pub fn new(request_id: impl Into<Arc<str>>) -> Self {
-        Self { request_id: request_id.into(), headers: None, deadline: None }
+        Self {
+            request_id: request_id.into(),
+            headers: None,
+            deadline: None,
+            priority: Priority::default(),
+            caller: None,
+            trace: None,
+        }
     }
+}
+
+/// Who goes first when requests of one service wait. Declared in the order in which they are served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Before all others.
+    High,
+    /// Where nothing is said.
+    #[default]
+    Normal,
+    /// Served when nothing else waits, and refused first.
+    Low,
+}
+
+/// Where a request stands in a trace (W3C Trace Context).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace.
+    pub trace_id: u128,
+    /// The span that calls.
+    pub span_id: u64,
+    /// Whether it is recorded.
+    pub sampled: bool,
 }
 
 impl fmt::Debug for CallContext {

@@ -10,6 +10,11 @@ pub enum IdError {
     /// A service or version name outside the rule.
     #[error("service name '{0}' must be 3-32 characters of a-z, 0-9 and '-', start with a letter and not end with '-'")]
     Service(String),
+    /// A version name outside the rule.
+    #[error(
+        "version '{0}' must be a whole number from 1 on, or 3-32 characters of a-z, 0-9 and '-' that start with a letter and do not end with '-'"
+    )]
+    VersionName(String),
     /// A model name outside the rule.
     #[error(
         "model name '{0}' must be 1-255 characters of A-Z, a-z, 0-9, '-', '_' and '.', and start with a letter or a digit"
@@ -29,7 +34,7 @@ impl From<IdError> for crate::Failure {
     }
 }
 
-/// Name of a service or of a version: `^[a-z]([-a-z0-9]*[a-z0-9])?$`, 3-32 characters (the Azure rule).
+/// Name of a service: `^[a-z]([-a-z0-9]*[a-z0-9])?$`, 3-32 characters (the Azure rule).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceName(Arc<str>);
 
@@ -45,15 +50,56 @@ impl FromStr for ServiceName {
     type Err = IdError;
 
     fn from_str(name: &str) -> Result<Self, IdError> {
-        let fits = (3..=32).contains(&name.len())
-            && name.starts_with(|c: char| c.is_ascii_lowercase())
-            && !name.ends_with('-')
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits { Ok(Self(name.into())) } else { Err(IdError::Service(name.chars().take(64).collect())) }
+        if fits_name(name) { Ok(Self(name.into())) } else { Err(IdError::Service(name.chars().take(64).collect())) }
     }
 }
 
+/// The Azure rule for services and versions.
+fn fits_name(name: &str) -> bool {
+    (3..=32).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Name of a version of a service: as a service's, or a whole number from 1 on (the habit of the Open Inference Protocol).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionName(Arc<str>);
+
+impl VersionName {
+    /// "1": the version of a service that has only one.
+    #[must_use]
+    pub fn first() -> Self {
+        Self("1".into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub const fn as_str(&self) -> &Arc<str> {
+        &self.0
+    }
+}
+
+impl FromStr for VersionName {
+    type Err = IdError;
+
+    fn from_str(name: &str) -> Result<Self, IdError> {
+        let number =
+            (1..=9).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_digit()) && !name.starts_with('0');
+        if number || fits_name(name) {
+            return Ok(Self(name.into()));
+        }
+        Err(IdError::VersionName(name.chars().take(64).collect()))
+    }
+}
+
+impl fmt::Display for VersionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

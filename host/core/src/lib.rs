@@ -15,12 +15,15 @@ mod seam;
 mod signature;
 mod tensor;
 
-pub use call::{CallContext, Header, Headers, RawRequest, RawResponse};
+pub use call::{CallContext, Header, Headers, Priority, RawRequest, RawResponse, TraceContext};
 pub use clock::{Clock, Deadline, SystemClock};
-pub use desired::{Admission, Grants, ModelRef, ScorerRef, ServiceSpec};
+pub use desired::{
+    Access, Admission, Collection, CollectionFormat, EndpointSpec, Grants, ModelRef, Outbound, Recording, Scaling,
+    ScorerRef, Secret, ServiceSpec, Shadow, Sticky, Traffic, VersionKey, WarmUp,
+};
 pub use dtype::DType;
 pub use failure::{ErrorKind, Failure};
-pub use ids::{Digest, IdError, ModelId, ModelName, ServiceName};
+pub use ids::{Digest, IdError, ModelId, ModelName, ServiceName, VersionName};
 pub use seam::{
     BoxFuture, Collector, DeployedModel, EntryScriptDescription, Graph, GraphLoader, InferRequest, InferResponse,
     Interface, LogLevel, Logs, Model, ModelFiles, ModelSet, NamedTensors, Plane, Replica, ReplicaFactory, Repository,

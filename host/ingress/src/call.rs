@@ -30,7 +30,7 @@ pub(crate) fn context(headers: HeaderMap, deadline: Option<Deadline>) -> CallCon
     let request_id = caller_id(&headers).map_or_else(new_id, Arc::from);
     let headers: Option<Arc<dyn Headers>> =
         if headers.is_empty() { None } else { Some(Arc::new(RequestHeaders(headers))) };
-    CallContext { request_id, headers, deadline }
+    CallContext { headers, deadline, ..CallContext::new(request_id) }
 }
 
 /// The id that the caller gave the request.

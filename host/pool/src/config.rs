@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scorehost_core::Admission;
+use scorehost_core::ServiceSpec;
 
 /// How many replicas there are and how callers wait for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +25,12 @@ impl PoolConfig {
     /// The bounds of a deployment. A replica handles one call at a time, so a deployment's replica that handles several
     /// requests is as many replicas here.
     #[must_use]
-    pub fn of(admission: &Admission) -> Self {
+    pub fn of(spec: &ServiceSpec) -> Self {
+        let (admission, scaling) = (&spec.admission, &spec.scaling);
         let each = admission.requests_per_replica.max(1) as usize;
-        let max = (admission.max_replicas.max(1) as usize).saturating_mul(each);
+        let max = (scaling.max.max(1) as usize).saturating_mul(each);
         Self {
-            min: (admission.min_replicas as usize).saturating_mul(each).min(max),
+            min: (scaling.min as usize).saturating_mul(each).min(max),
             max,
             max_queue: admission.max_queue as usize,
             max_queue_wait: admission.max_queue_wait,

@@ -1,16 +1,15 @@
 //! What the way from a service's name to a model or replica that does nothing costs, in nanoseconds per request on one
 //! thread: `cargo run --release -p scorehost-router --example overhead`.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use scorehost_core::{
-    Admission, BoxFuture, CallContext, DType, Failure, Grants, InferRequest, Interface, Model, ModelMetadata,
-    NamedTensor, NamedTensors, Plane, RawRequest, RawResponse, Replica, ReplicaFactory, Service, ServiceName,
-    ServiceSpec, Signature, SystemClock, Tensor, TensorSpec,
+    BoxFuture, CallContext, DType, Failure, InferRequest, Interface, Model, ModelMetadata, NamedTensor, NamedTensors,
+    Plane, RawRequest, RawResponse, Replica, ReplicaFactory, Service, ServiceName, ServiceSpec, Signature, SystemClock,
+    Tensor, TensorSpec,
 };
 use scorehost_pool::{Pool, PoolConfig};
 use scorehost_router::{RoutedService, Router, Runtime, ServiceVersion};
@@ -89,7 +88,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let interface = Interface::Tensors(signature());
     let (spec, version) = described("scorer", &statistics)?;
-    let config = PoolConfig::of(&spec.admission);
+    let config = PoolConfig::of(&spec);
     let factory = Arc::new(Factory(interface.clone()));
     let pool = Pool::new(factory, config, workers.handle().clone(), Arc::new(SystemClock));
     ingress.block_on(pool.warm())?;
@@ -120,15 +119,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn described(name: &str, statistics: &Statistics) -> Result<(ServiceSpec, ServiceVersion), Box<dyn std::error::Error>> {
     let (name, version): (ServiceName, Arc<str>) = (name.parse()?, "1".into());
     let counters = statistics.service(&name, &version);
-    let spec = ServiceSpec {
-        name,
-        scorer: None,
-        models: vec![],
-        variables: BTreeMap::new(),
-        admission: Admission::default(),
-        grants: Grants::default(),
-        collect: false,
-    };
+    let spec = ServiceSpec::new(name);
     Ok((spec, ServiceVersion { version, statistics: counters, clock: Arc::new(SystemClock) }))
 }
 

@@ -100,8 +100,7 @@ impl RoutedService {
     fn new(spec: &ServiceSpec, status: ServiceStatus, version: ServiceVersion, way: Way) -> Self {
         let ServiceVersion { statistics, clock, .. } = version;
         let admission = spec.admission;
-        let handled =
-            (admission.max_replicas.max(1) as usize).saturating_mul(admission.requests_per_replica.max(1) as usize);
+        let handled = (spec.scaling.max.max(1) as usize).saturating_mul(admission.requests_per_replica.max(1) as usize);
         let in_flight = InFlight::new(handled.saturating_add(admission.max_queue as usize));
         Self { status, admission, in_flight, statistics, clock, way }
     }

@@ -143,9 +143,9 @@ fn whole(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
 async fn reconcile(board: Arc<Board>) {
     let mut desired = board.subscribe();
     loop {
-        for (name, wanted) in desired.borrow_and_update().clone() {
+        for (name, wanted) in desired.borrow_and_update().clone().versions {
             let failure = || Failure::new(ErrorKind::ScorerFault, "init() raised").with_hint("mend init()");
-            let report = if name.as_str() == "broken" { Observed::Failed(failure()) } else { Observed::Ready };
+            let report = if name.service.as_str() == "broken" { Observed::Failed(failure()) } else { Observed::Ready };
             board.report(&name, wanted.generation, report);
         }
         for name in board.leaving() {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use scorehost_core::{ErrorKind, Failure};
+use scorehost_core::{ErrorKind, Failure, VersionKey, VersionName};
 use serde_json::{Value, json};
 
 use super::stage::{Stage, never, ready};
@@ -17,6 +17,10 @@ fn digits() -> Value {
     json!({"models": ["digits:1"]})
 }
 
+fn key() -> VersionKey {
+    VersionKey { service: "digits".parse().unwrap(), version: VersionName::first() }
+}
+
 #[tokio::test]
 async fn a_deployment_succeeds_when_the_reconciler_is_ready_and_survives_a_restart() {
     let stage = with_digits(ControlConfig::default()).await;
@@ -30,14 +34,14 @@ async fn a_deployment_succeeds_when_the_reconciler_is_ready_and_survives_a_resta
     assert_eq!(restarted.control.restore().await.unwrap(), 1);
     let again = restarted.json("GET", "/services/digits", Value::Null).await.unwrap();
     assert_eq!((&again["models"], &again["settings"]), (&service["models"], &service["settings"]));
-    assert!(restarted.control.board().subscribe().borrow().contains_key(&"digits".parse().unwrap()));
+    assert!(restarted.control.board().subscribe().borrow().versions.contains_key(&key()));
 }
 
 #[tokio::test]
 async fn a_failed_update_leaves_what_ran_before() {
     let stage = with_digits(ControlConfig::default()).await;
     stage.deploy("digits", digits()).await.unwrap();
-    let before = stage.control.board().subscribe().borrow()[&"digits".parse().unwrap()].generation;
+    let before = stage.control.board().subscribe().borrow().versions[&key()].generation;
     stage.decide(|_| {
         Some(Observed::Failed(Failure::new(ErrorKind::ScorerFault, "init raised").with_hint("see the log")))
     });
@@ -47,7 +51,7 @@ async fn a_failed_update_leaves_what_ran_before() {
     assert_eq!(operation["error"], json!({"kind": "scorer_fault", "message": "init raised", "hint": "see the log"}));
     let service = stage.json("GET", "/services/digits", Value::Null).await.unwrap();
     assert_eq!((&service["state"], &service["variables"]), (&json!("Healthy"), &json!([])));
-    let desired = stage.control.board().subscribe().borrow()[&"digits".parse().unwrap()].clone();
+    let desired = stage.control.board().subscribe().borrow().versions[&key()].clone();
     assert_eq!(desired.generation, before);
     assert!(desired.spec.variables.is_empty());
 }

@@ -124,7 +124,7 @@ async fn reconcile(board: Arc<Board>, verdict: Arc<Mutex<Verdict>>) {
     let mut judged = std::collections::BTreeMap::new();
     loop {
         let all = desired.borrow_and_update().clone();
-        for (name, wanted) in all {
+        for (name, wanted) in all.versions {
             if judged.get(&name) == Some(&wanted.generation) {
                 continue;
             }

@@ -15,7 +15,7 @@ fn score(service: &Arc<Fake>, body: &str) -> Result<RawResponse, Failure> {
         body: Bytes::copy_from_slice(body.as_bytes()),
         content_type: Some("application/json".into()),
     };
-    let call = CallContext { request_id: "local".into(), headers: None, deadline: None };
+    let call = CallContext::new("local");
     let service: Arc<dyn Service> = service.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(score_once(&service, request, call))

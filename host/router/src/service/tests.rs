@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::ThreadId;
 use std::time::{Instant, SystemTime};
@@ -8,8 +7,8 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use scorehost_core::{
-    DType, EntryScriptDescription, ErrorKind, Grants, ModelMetadata, NamedTensor, NamedTensors, Replica,
-    ReplicaFactory, Signature, SystemClock, Tensor, TensorSpec,
+    DType, EntryScriptDescription, ErrorKind, ModelMetadata, NamedTensor, NamedTensors, Replica, ReplicaFactory,
+    Scaling, Signature, SystemClock, Tensor, TensorSpec,
 };
 use scorehost_pool::PoolConfig;
 use scorehost_telemetry::{Measure, ServiceSnapshot, Statistics};
@@ -172,15 +171,7 @@ impl ReplicaFactory for Factory {
 }
 
 fn spec(admission: Admission) -> ServiceSpec {
-    ServiceSpec {
-        name: "echo".parse().unwrap(),
-        scorer: None,
-        models: vec![],
-        variables: BTreeMap::new(),
-        admission,
-        grants: Grants::default(),
-        collect: false,
-    }
+    ServiceSpec { admission, scaling: Scaling::fixed(1), ..ServiceSpec::new("echo".parse().unwrap()) }
 }
 
 /// A service under test with its statistics.
@@ -205,7 +196,7 @@ impl Bench {
 
     fn scorer(script: &Arc<Script>, interface: Interface, admission: Admission) -> Self {
         let factory = Arc::new(Factory(Arc::clone(script), interface.clone()));
-        let pool = Pool::new(factory, PoolConfig::of(&admission), Handle::current(), Arc::new(SystemClock));
+        let pool = Pool::new(factory, PoolConfig::of(&spec(admission)), Handle::current(), Arc::new(SystemClock));
         let runtime = Runtime::new(Handle::current());
         let make = |version| RoutedService::scorer(&spec(admission), version, interface, pool, runtime);
         Self::new(script.clock.clone(), make)
@@ -236,10 +227,6 @@ fn tensors() -> Interface {
 
 fn script_interface() -> Interface {
     Interface::EntryScript(EntryScriptDescription::default())
-}
-
-fn one_replica() -> Admission {
-    Admission { max_replicas: 1, ..Admission::default() }
 }
 
 async fn settle() {
@@ -299,7 +286,7 @@ async fn the_scoring_timeout_and_the_callers_deadline_end_a_call() {
 #[tokio::test]
 async fn more_requests_than_may_wait_are_refused_as_overloaded() {
     let script = Arc::new(Script::gated());
-    let bench = Bench::no_code(&script, Admission { max_queue: 1, ..one_replica() });
+    let bench = Bench::no_code(&script, Admission { max_queue: 1, ..Admission::default() });
     let calls = [bench.spawn(), bench.spawn()];
     settle().await;
     let failure = bench.infer().await.unwrap_err();
@@ -317,7 +304,7 @@ async fn more_requests_than_may_wait_are_refused_as_overloaded() {
 #[tokio::test(start_paused = true)]
 async fn a_request_queued_too_long_is_refused_by_name() {
     let script = Arc::new(Script::gated());
-    let bench = Bench::scorer(&script, tensors(), one_replica());
+    let bench = Bench::scorer(&script, tensors(), Admission::default());
     let running = bench.spawn();
     settle().await;
     let failure = bench.infer().await.unwrap_err();
@@ -333,7 +320,7 @@ async fn a_request_queued_too_long_is_refused_by_name() {
 async fn a_service_without_a_replica_tells_why() {
     let script = Arc::new(Script::new());
     let raw = Interface::EntryScript(EntryScriptDescription { raw_http: true, ..Default::default() });
-    let bench = Bench::scorer(&script, raw, one_replica());
+    let bench = Bench::scorer(&script, raw, Admission::default());
     let failure = bench.service.score(raw_request(), CallContext::new("r")).await.unwrap_err();
     assert_eq!(
         (failure.kind, &*failure.message),
@@ -350,10 +337,12 @@ fn raw_request() -> RawRequest {
 async fn the_wrong_kind_of_request_is_unsupported() {
     let script = Arc::new(Script::new());
     let kind = |failure: Failure| (failure.kind, failure.hint.is_some());
-    let bench = Bench::scorer(&script, script_interface(), one_replica());
+    let bench = Bench::scorer(&script, script_interface(), Admission::default());
     assert_eq!(kind(bench.infer().await.unwrap_err()), (ErrorKind::Unsupported, true));
     assert_eq!(bench.service.score(raw_request(), CallContext::new("r")).await.unwrap().body, "{}");
-    for bench in [Bench::no_code(&script, one_replica()), Bench::scorer(&script, tensors(), one_replica())] {
+    for bench in
+        [Bench::no_code(&script, Admission::default()), Bench::scorer(&script, tensors(), Admission::default())]
+    {
         let failure = bench.service.score(raw_request(), CallContext::new("r")).await.unwrap_err();
         assert_eq!(kind(failure), (ErrorKind::Unsupported, true));
     }
@@ -362,7 +351,7 @@ async fn the_wrong_kind_of_request_is_unsupported() {
 #[tokio::test]
 async fn requests_to_a_scorer_are_held_against_its_signature() {
     let script = Arc::new(Script { outputs: vec!["z", "y"], ..Script::new() });
-    let bench = Bench::scorer(&script, tensors(), one_replica());
+    let bench = Bench::scorer(&script, tensors(), Admission::default());
     let refused = bench.service.infer(InferRequest::default(), CallContext::new("r")).await.unwrap_err();
     assert_eq!(&*refused.message, "service 'echo': input 'x' (FP32 [-1]) is missing");
     let refused = bench.service.infer(request(&["q"]), CallContext::new("r")).await.unwrap_err();
@@ -375,7 +364,7 @@ async fn requests_to_a_scorer_are_held_against_its_signature() {
 #[tokio::test]
 async fn an_output_that_the_scorer_forgot_is_its_fault() {
     let script = Arc::new(Script { outputs: vec!["z"], ..Script::new() });
-    let bench = Bench::scorer(&script, tensors(), one_replica());
+    let bench = Bench::scorer(&script, tensors(), Admission::default());
     let failure = bench.service.infer(request(&["y"]), CallContext::new("r")).await.unwrap_err();
     assert_eq!(
         (failure.kind, &*failure.message),
@@ -438,7 +427,7 @@ async fn a_short_service_that_turns_long_leaves_the_callers_thread_in_mid_call()
 #[tokio::test]
 async fn a_panic_below_ends_one_request() {
     let script = Arc::new(Script { panics: true, ..Script::new() });
-    let bench = Bench::scorer(&script, tensors(), one_replica());
+    let bench = Bench::scorer(&script, tensors(), Admission::default());
     for _ in 0..4 {
         let failure = bench.infer().await.unwrap_err();
         assert_eq!((failure.kind, failure.detail.as_deref()), (ErrorKind::Internal, Some("panicked: as told")));
@@ -451,7 +440,7 @@ async fn a_panic_below_ends_one_request() {
 #[tokio::test]
 async fn a_caller_that_leaves_releases_everything() {
     let script = Arc::new(Script::gated());
-    let bench = Bench::scorer(&script, tensors(), one_replica());
+    let bench = Bench::scorer(&script, tensors(), Admission::default());
     let (running, queued) = (bench.spawn(), bench.spawn());
     settle().await;
     let signals = bench.service.signals();
@@ -469,7 +458,7 @@ async fn a_caller_that_leaves_releases_everything() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_times_out_retires_its_replica() {
     let script = Arc::new(Script::gated());
-    let bench = Bench::scorer(&script, tensors(), one_replica());
+    let bench = Bench::scorer(&script, tensors(), Admission::default());
     assert_eq!(bench.infer().await.unwrap_err().kind, ErrorKind::Deadline);
     settle().await;
     assert_eq!(script.broken.load(Ordering::SeqCst), 1);
@@ -479,7 +468,7 @@ async fn a_call_that_times_out_retires_its_replica() {
 #[tokio::test]
 async fn requests_in_flight_finish_on_the_service_they_found() {
     let script = Arc::new(Script::gated());
-    let bench = Bench::scorer(&script, tensors(), one_replica());
+    let bench = Bench::scorer(&script, tensors(), Admission::default());
     let (running, queued) = (bench.spawn(), bench.spawn());
     settle().await;
     let draining = tokio::spawn({

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scorehost_core::{Admission, ErrorKind, Failure, Grants};
+use scorehost_core::{Admission, Collection, ErrorKind, Failure, Grants, Scaling};
 
 use super::{ComputeType, DeploymentConfig, Liveness};
 
@@ -16,12 +16,25 @@ impl DeploymentConfig {
     #[must_use]
     pub fn admission(&self) -> Admission {
         Admission {
-            min_replicas: self.scaling.min_replicas,
-            max_replicas: self.scaling.max_replicas,
             requests_per_replica: self.max_concurrent_requests,
             max_queue_wait: Duration::from_millis(self.max_queue_wait_ms.into()),
             scoring_timeout: Duration::from_millis(self.scoring_timeout_ms.into()),
             ..Admission::default()
+        }
+    }
+
+    /// How many replicas there are.
+    #[must_use]
+    pub fn scaling(&self) -> Scaling {
+        let (asked, defaults) = (&self.scaling, Scaling::default());
+        Scaling {
+            min: asked.min_replicas,
+            max: asked.max_replicas,
+            target_utilization: asked.target_utilization.map_or(defaults.target_utilization, |target| target as u8),
+            refresh: asked
+                .refresh_period_seconds
+                .map_or(defaults.refresh, |seconds| Duration::from_secs(seconds.into())),
+            ..defaults
         }
     }
 
@@ -36,10 +49,10 @@ impl DeploymentConfig {
         }
     }
 
-    /// Whether collected data is stored.
+    /// Which data is stored.
     #[must_use]
-    pub const fn collect(&self) -> bool {
-        self.storage_enabled
+    pub fn collection(&self) -> Option<Collection> {
+        self.storage_enabled.then(Collection::default)
     }
 
     fn memory_gb(&self) -> Option<f64> {

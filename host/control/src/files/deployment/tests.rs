@@ -20,7 +20,7 @@ fn a_file_with_nothing_but_its_target_has_the_documented_defaults() {
     let config = DeploymentConfig::parse(r#"{"computeType": "LOCAL"}"#).unwrap();
     assert_eq!(config, DeploymentConfig::default());
     let admission = config.admission();
-    assert_eq!((admission.min_replicas, admission.max_replicas, admission.requests_per_replica), (1, 10, 1));
+    assert_eq!((config.scaling().min, config.scaling().max, admission.requests_per_replica), (1, 10, 1));
     assert_eq!(admission.max_queue_wait, Duration::from_millis(500));
     assert_eq!(admission.scoring_timeout, Duration::from_secs(60));
     assert_eq!(config.grants().memory_bytes, 512 << 20);
@@ -49,7 +49,7 @@ fn every_key_is_read() {
     };
     assert_eq!(config.scaling, scaling);
     assert_eq!(config.grants().memory_bytes, 3 << 29);
-    assert!(config.collect());
+    assert!(config.collection().is_some());
     assert_eq!(config.liveness.initial_delay_seconds, Some(2));
     assert_eq!(config.traffic_percentile, Some(12.5));
     assert_eq!(config.authentication.secondary_key.as_deref(), Some("b"));
@@ -64,7 +64,7 @@ fn every_key_is_read() {
 fn a_fixed_number_of_replicas_is_both_bounds() {
     let config = DeploymentConfig::parse(r#"{"computeType": "aks", "numReplicas": 3}"#).unwrap();
     assert!(!config.scaling.enabled);
-    assert_eq!((config.admission().min_replicas, config.admission().max_replicas), (3, 3));
+    assert_eq!((config.scaling().min, config.scaling().max), (3, 3));
 }
 
 #[test]
