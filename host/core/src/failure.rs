@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 /// Classes of failure. `ingress` maps each to an HTTP status and a gRPC code in one table; the name is the metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,12 +88,15 @@ pub struct Failure {
     pub hint: Option<Cow<'static, str>>,
     /// For the log only: causes, backtraces.
     pub detail: Option<String>,
+    /// When the same request may come again, where that is known. An [`ErrorKind::Overloaded`] failure that has it is the
+    /// caller's own doing: too many requests or attempts in a time.
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
     /// A failure of `kind` with a public message.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), hint: None, detail: None }
+        Self { kind, message: message.into(), hint: None, detail: None, retry_after: None }
     }
 
     /// Adds the next step for the caller.
@@ -106,6 +110,13 @@ impl Failure {
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds when the same request may come again.
+    #[must_use]
+    pub const fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
         self
     }
 
