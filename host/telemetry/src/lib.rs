@@ -1,17 +1,30 @@
-//! What the host knows about its own work: counters, service logs, collected data, the access line, the cost of work.
+//! What the host knows about its own work: counters, traces, service logs, collected data, the access log, the cost of work.
 //!
-//! In: what the other rooms record while they work, in nanoseconds, never waiting. Out: [`Statistics`] snapshots,
-//! [`LogBook`] lines, dated files of collected data ([`DataCollector`]), `tracing` events ([`access`]) and the measured
-//! [`CostEstimate`] that decides whether work stays on its core. Deliberately not here: wire formats of statistics and
-//! logs (`ingress` and `control` own them), setting up a `tracing` subscriber (the assembly does).
+//! In: what the other rooms record while they work, in nanoseconds, never waiting. Out: [`Statistics`] snapshots and the text of
+//! `/metrics` ([`metrics`]), spans ([`trace`]) and log records by OTLP ([`otlp`]), [`LogBook`] lines, dated files of collected
+//! data ([`DataCollector`]), the access log ([`access`]) and the measured [`CostEstimate`] that decides whether work stays on
+//! its core. Deliberately not here: HTTP and the wire formats of statistics and logs (`ingress` and `control` own them),
+//! setting up a `tracing` subscriber (the assembly does).
 
 pub mod access;
 mod collector;
+mod comparisons;
 mod cost;
+mod histogram;
 mod log_book;
+pub mod metrics;
+pub mod note;
+pub mod otlp;
+mod outbox;
 mod statistics;
+pub mod trace;
+mod typical;
 
 pub use collector::{CollectorConfig, CollectorCounts, DataCollector, TelemetryError};
+pub use comparisons::{Comparison, ComparisonSnapshot, Comparisons, Verdict};
 pub use cost::CostEstimate;
-pub use log_book::{Followed, Follower, LogBook, LogConfig, LogLine, ServiceLog};
+pub use histogram::HistogramSnapshot;
+pub use log_book::{Followed, Follower, LogBook, LogConfig, LogLine, LogSink, ServiceLog};
+pub use outbox::{OutboxConfig, OutboxCounts};
 pub use statistics::{BatchSnapshot, Measure, ServiceSnapshot, ServiceStatistics, Statistics, Timing};
+pub use typical::Typical;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use scorehost_core::{Clock, ServiceName};
+use scorehost_core::{Clock, Logs, ServiceName};
 
 mod follow;
 mod ring;
@@ -14,6 +14,8 @@ mod service_log;
 pub use follow::{Followed, Follower};
 pub use ring::LogLine;
 pub use service_log::ServiceLog;
+
+use service_log::VersionLog;
 
 /// Bounds of one service's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +48,14 @@ impl Default for LogConfig {
     }
 }
 
+/// Gets a copy of every line that is kept; must not wait.
+pub type LogSink = Arc<dyn Fn(&ServiceName, &LogLine) + Send + Sync>;
+
 /// The logs of all services.
 pub struct LogBook {
     config: LogConfig,
     clock: Arc<dyn Clock>,
+    sink: Option<LogSink>,
     services: RwLock<BTreeMap<ServiceName, Arc<ServiceLog>>>,
 }
 
@@ -57,7 +63,24 @@ impl LogBook {
     /// A book without services.
     #[must_use]
     pub fn new(config: LogConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { config, clock, services: RwLock::default() }
+        Self { config, clock, sink: None, services: RwLock::default() }
+    }
+
+    /// Gives every line to `sink`, too.
+    #[must_use]
+    pub fn with_sink(self, sink: LogSink) -> Self {
+        Self { sink: Some(sink), ..self }
+    }
+
+    /// Where a version of a service writes.
+    pub fn writer(&self, service: &ServiceName, version: &Arc<str>) -> Arc<dyn Logs> {
+        Arc::new(VersionLog { log: self.service(service), version: Arc::clone(version) })
+    }
+
+    /// Lines dropped beyond their service's budget, by service.
+    #[must_use]
+    pub fn dropped(&self) -> Vec<(ServiceName, u64)> {
+        self.services.read().iter().map(|(service, log)| (service.clone(), log.dropped())).collect()
     }
 
     /// The log of a service, made on first use.
@@ -65,7 +88,8 @@ impl LogBook {
         if let Some(log) = self.services.read().get(service) {
             return Arc::clone(log);
         }
-        let new = || Arc::new(ServiceLog::new(self.config, Arc::clone(&self.clock)));
+        let new =
+            || Arc::new(ServiceLog::new(service.clone(), self.config, Arc::clone(&self.clock), self.sink.clone()));
         Arc::clone(self.services.write().entry(service.clone()).or_insert_with(new))
     }
 

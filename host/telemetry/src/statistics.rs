@@ -43,7 +43,8 @@ impl Statistics {
         if let Some(counters) = self.services.read().get(&key) {
             return Arc::clone(counters);
         }
-        Arc::clone(self.services.write().entry(key).or_insert_with(|| Arc::new(ServiceStatistics::new(self.anchor))))
+        let new = || Arc::new(ServiceStatistics::new(self.anchor, service.clone(), Arc::clone(version)));
+        Arc::clone(self.services.write().entry(key).or_insert_with(new))
     }
 
     /// Forgets a deleted service, all versions.
@@ -51,10 +52,15 @@ impl Statistics {
         self.services.write().retain(|(name, _), _| name != service);
     }
 
+    /// Forgets a deleted version of a service.
+    pub fn remove_version(&self, service: &ServiceName, version: &str) {
+        self.services.write().retain(|(name, known), _| name != service || &**known != version);
+    }
+
     /// All counters, by service and version.
     #[must_use]
     pub fn snapshot(&self) -> Vec<ServiceSnapshot> {
-        self.services.read().iter().map(|((name, version), counters)| counters.snapshot(name, version)).collect()
+        self.services.read().values().map(|counters| counters.snapshot()).collect()
     }
 
     /// The counters of one service, by version; empty where there is no such service.
@@ -62,7 +68,7 @@ impl Statistics {
     pub fn snapshot_of(&self, service: &str) -> Vec<ServiceSnapshot> {
         let services = self.services.read();
         let of_service = services.iter().filter(|((name, _), _)| name.as_str() == service);
-        of_service.map(|((name, version), counters)| counters.snapshot(name, version)).collect()
+        of_service.map(|(_, counters)| counters.snapshot()).collect()
     }
 }
 

@@ -13,6 +13,8 @@ pub struct LogLine {
     pub time: SystemTime,
     /// Severity.
     pub level: LogLevel,
+    /// The version of the service that wrote it; empty where it is the service's own line.
+    pub version: Arc<str>,
     /// The request being handled; empty outside one.
     pub request_id: Box<str>,
     /// What was written.
@@ -20,6 +22,12 @@ pub struct LogLine {
 }
 
 impl LogLine {
+    /// Whether it is a line of that version; lines of the service itself belong to all.
+    #[must_use]
+    pub fn is_of(&self, version: Option<&str>) -> bool {
+        version.is_none_or(|version| self.version.is_empty() || *self.version == *version)
+    }
+
     fn bytes(&self) -> usize {
         self.request_id.len() + self.text.len()
     }
@@ -66,8 +74,11 @@ impl Ring {
         self.lines.get(index).cloned()
     }
 
-    /// The last `count` lines, oldest first.
-    pub(super) fn tail(&self, count: usize) -> Vec<Arc<LogLine>> {
-        self.lines.iter().skip(self.lines.len().saturating_sub(count)).cloned().collect()
+    /// The last `count` lines, oldest first; of one version where it is given.
+    pub(super) fn tail(&self, version: Option<&str>, count: usize) -> Vec<Arc<LogLine>> {
+        let of_version = |line: &&Arc<LogLine>| line.is_of(version);
+        let mut tail: Vec<_> = self.lines.iter().rev().filter(of_version).take(count).cloned().collect();
+        tail.reverse();
+        tail
     }
 }

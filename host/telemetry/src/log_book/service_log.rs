@@ -1,22 +1,24 @@
 //! One service's log: a budget in front of a ring.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use scorehost_core::{Clock, LogLevel, Logs};
+use scorehost_core::{Clock, LogLevel, Logs, ServiceName};
 use tokio::sync::Notify;
 
 use super::follow::{Followed, Follower};
 use super::ring::Ring;
-use super::{LogConfig, LogLine};
+use super::{LogConfig, LogLine, LogSink};
 
 /// Request ids are the caller's text; more of one than this is cut.
 const MAX_REQUEST_ID: usize = 128;
 
 /// The log of one service.
 pub struct ServiceLog {
+    service: ServiceName,
+    sink: Option<LogSink>,
     config: LogConfig,
     clock: Arc<dyn Clock>,
     started: Instant,
@@ -38,19 +40,28 @@ struct Book {
 }
 
 impl ServiceLog {
-    pub(super) fn new(config: LogConfig, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(service: ServiceName, config: LogConfig, clock: Arc<dyn Clock>, sink: Option<LogSink>) -> Self {
         let ring = Ring::new(config.max_lines, config.max_bytes);
         let book = Mutex::new(Book { ring, window_ends: config.window, lines: 0, bytes: 0, told: 0 });
         let started = clock.now();
         let (dropped, shut_until) = (AtomicU64::new(0), AtomicU64::new(0));
         let (arrived, closed) = (Notify::new(), AtomicBool::new(false));
-        Self { config, clock, started, book, arrived, dropped, shut_until, closed }
+        Self { service, sink, config, clock, started, book, arrived, dropped, shut_until, closed }
     }
 
     /// The last `count` lines, oldest first.
     #[must_use]
     pub fn tail(&self, count: usize) -> Vec<Arc<LogLine>> {
-        self.book.lock().ring.tail(count)
+        self.book.lock().ring.tail(None, count)
+    }
+
+    /// The last `count` lines, of one version where it is given, and a follower of everything after them.
+    #[must_use]
+    pub fn tail_and_follow(self: &Arc<Self>, version: Option<&str>, count: usize) -> (Vec<Arc<LogLine>>, Follower) {
+        let book = self.book.lock();
+        let (tail, next) = (book.ring.tail(version, count), book.ring.next());
+        drop(book);
+        (tail, Follower::new(Arc::clone(self), next))
     }
 
     /// Lines dropped because the service wrote more than its budget.
@@ -94,21 +105,21 @@ impl ServiceLog {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn line(&self, level: LogLevel, request_id: &str, text: &str) -> LogLine {
+    fn line(&self, version: &Arc<str>, level: LogLevel, request_id: &str, text: &str) -> LogLine {
         let (kept, cut) = cut(text, self.config.max_line_bytes);
         let text =
             if cut == 0 { kept.into() } else { format!("{kept}… ({cut} more bytes were cut)").into_boxed_str() };
-        LogLine { time: self.clock.wall(), level, request_id: cut_id(request_id), text }
+        let (time, version, request_id) = (self.clock.wall(), Arc::clone(version), cut_id(request_id));
+        LogLine { time, level, version, request_id, text }
     }
-}
 
-impl Logs for ServiceLog {
-    fn write(&self, level: LogLevel, request_id: &str, line: &str) {
+    fn append(&self, version: &Arc<str>, level: LogLevel, request_id: &str, line: &str) {
         let now = self.clock.now().saturating_duration_since(self.started);
         if nanos(now) < self.shut_until.load(Ordering::Relaxed) {
             return self.drop_line();
         }
-        let line = self.line(level, request_id, line);
+        let line = self.line(version, level, request_id, line);
+        let copy = self.sink.is_some().then(|| line.clone());
         {
             let mut book = self.book.lock();
             if !book.admit(&self.config, now, line.text.len() as u64) {
@@ -119,6 +130,29 @@ impl Logs for ServiceLog {
             book.ring.push(line);
         }
         self.arrived.notify_waiters();
+        if let (Some(sink), Some(line)) = (&self.sink, copy) {
+            sink(&self.service, &line);
+        }
+    }
+}
+
+/// One version's hand on its service's log.
+pub(super) struct VersionLog {
+    pub(super) log: Arc<ServiceLog>,
+    pub(super) version: Arc<str>,
+}
+
+impl Logs for VersionLog {
+    fn write(&self, level: LogLevel, request_id: &str, line: &str) {
+        self.log.append(&self.version, level, request_id, line);
+    }
+}
+
+impl Logs for ServiceLog {
+    /// Writes a line that is of no version.
+    fn write(&self, level: LogLevel, request_id: &str, line: &str) {
+        static NONE: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+        self.append(&NONE, level, request_id, line);
     }
 }
 
@@ -146,7 +180,8 @@ impl Book {
         self.told = dropped;
         let text = format!("{untold} lines were dropped here: the service wrote more than its log budget");
         let request_id = Box::default();
-        self.ring.push(LogLine { time: after.time, level: LogLevel::Warn, request_id, text: text.into() });
+        let version = "".into();
+        self.ring.push(LogLine { time: after.time, level: LogLevel::Warn, version, request_id, text: text.into() });
     }
 }
 

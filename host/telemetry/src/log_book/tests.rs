@@ -125,3 +125,32 @@ async fn followers_of_a_removed_service_read_to_the_end() {
     assert_eq!(follower.next().await, None);
     assert!(book.find(&name()).is_none());
 }
+
+#[test]
+fn lines_are_told_apart_by_version_and_each_goes_to_the_sink() {
+    let copies = Arc::new(Mutex::new(Vec::new()));
+    let sink: LogSink = {
+        let copies = Arc::clone(&copies);
+        Arc::new(move |service, line| copies.lock().push(format!("{service}/{}: {}", line.version, line.text)))
+    };
+    let book = LogBook::new(LogConfig::default(), Moved::new()).with_sink(sink);
+    let (one, two) = (book.writer(&name(), &"1".into()), book.writer(&name(), &"2".into()));
+    one.write(LogLevel::Info, "r", "a");
+    two.write(LogLevel::Info, "r", "b");
+    one.write(LogLevel::Info, "r", "c");
+    let log = book.find(&name()).unwrap();
+    assert_eq!(texts(&log.tail(9)), ["a", "b", "c"]);
+    assert_eq!(texts(&log.tail_and_follow(Some("1"), 9).0), ["a", "c"]);
+    assert_eq!(texts(&log.tail_and_follow(Some("1"), 1).0), ["c"]);
+    assert_eq!(*copies.lock(), ["echo/1: a", "echo/2: b", "echo/1: c"]);
+}
+
+#[tokio::test]
+async fn a_follower_begins_where_the_tail_ends() {
+    let (_, _, log) = log(LogConfig::default());
+    write(&log, "a");
+    let (tail, mut follower) = log.tail_and_follow(None, 9);
+    write(&log, "b");
+    assert_eq!(texts(&tail), ["a"]);
+    assert!(matches!(follower.next().await, Some(Followed::Line(line)) if &*line.text == "b"));
+}

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use scorehost_core::{ErrorKind, ServiceName};
 
 use super::{Anchor, BatchSnapshot, Measure, ServiceSnapshot};
+use crate::histogram::{Histogram, HistogramSnapshot};
+use crate::note;
 
 /// Where the time of one successful request went. The parts add up to the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,12 +30,12 @@ impl Timing {
     }
 }
 
-/// One core's share. 128 bytes: a pair of cache lines, which the processor fetches together.
+/// One core's share, aligned to the pair of cache lines that the processor fetches together.
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
-    success: AtomicU64,
-    success_ns: AtomicU64,
+    /// Successful requests: the number and the sum of their durations, too.
+    latency: Histogram,
     queue_ns: AtomicU64,
     input_ns: AtomicU64,
     infer_ns: AtomicU64,
@@ -41,6 +43,8 @@ struct Shard {
     fail: AtomicU64,
     fail_ns: AtomicU64,
     cancelled: AtomicU64,
+    /// Nanoseconds that the scorer computed.
+    computed_ns: AtomicU64,
     /// Nanoseconds from the anchor to the latest finished request.
     last: AtomicU64,
 }
@@ -49,20 +53,25 @@ struct Shard {
 pub struct ServiceStatistics {
     anchor: Anchor,
     shards: Box<[Shard]>,
+    /// Waits for a replica that were not zero. Not sharded: who waits has been through a lock.
+    waits: Histogram,
     failures: [AtomicU64; ErrorKind::ALL.len()],
+    cold_starts: AtomicU64,
+    service: ServiceName,
+    version: Arc<str>,
 }
 
 impl ServiceStatistics {
-    pub(super) fn new(anchor: Anchor) -> Self {
+    pub(super) fn new(anchor: Anchor, service: ServiceName, version: Arc<str>) -> Self {
         let shards = (0..shard_count()).map(|_| Shard::default()).collect();
-        Self { anchor, shards, failures: [const { AtomicU64::new(0) }; ErrorKind::ALL.len()] }
+        let (waits, failures) = (Histogram::default(), [const { AtomicU64::new(0) }; ErrorKind::ALL.len()]);
+        Self { anchor, shards, waits, failures, cold_starts: AtomicU64::new(0), service, version }
     }
 
     /// Counts a request that succeeded at `finished`, and its own execution of one inference.
     pub fn succeeded(&self, finished: Instant, timing: Timing) {
         let shard = self.shard();
-        shard.success.fetch_add(1, Relaxed);
-        shard.success_ns.fetch_add(nanos(timing.total()), Relaxed);
+        shard.latency.record(timing.total());
         shard.infer_ns.fetch_add(nanos(timing.compute_infer), Relaxed);
         for (counter, part) in [
             (&shard.queue_ns, timing.queue),
@@ -74,7 +83,14 @@ impl ServiceStatistics {
                 counter.fetch_add(nanos(part), Relaxed);
             }
         }
+        if !timing.queue.is_zero() {
+            self.waits.record(timing.queue);
+        }
         shard.last.store(nanos(finished.saturating_duration_since(self.anchor.monotonic)), Relaxed);
+        note::write(|note| {
+            note.answered_by(&self.service, &self.version);
+            (note.queue, note.compute) = (timing.queue, timing.total() - timing.queue);
+        });
     }
 
     /// Counts a request that failed after `took`.
@@ -83,6 +99,7 @@ impl ServiceStatistics {
         shard.fail.fetch_add(1, Relaxed);
         shard.fail_ns.fetch_add(nanos(took), Relaxed);
         self.failures[kind as usize].fetch_add(1, Relaxed);
+        note::write(|note| note.answered_by(&self.service, &self.version));
     }
 
     /// Counts a request whose caller went away before the answer.
@@ -90,23 +107,37 @@ impl ServiceStatistics {
         self.shard().cancelled.fetch_add(1, Relaxed);
     }
 
+    /// Counts time that a call of the scorer spent computing on a thread.
+    pub fn computed(&self, time: Duration) {
+        self.shard().computed_ns.fetch_add(nanos(time), Relaxed);
+    }
+
+    /// Counts a request that found no replica at all and had to wait for one to be made.
+    pub fn started_cold(&self) {
+        self.cold_starts.fetch_add(1, Relaxed);
+    }
+
     /// The sums so far. Requests that finish meanwhile may be counted in one sum and not yet in another.
     #[must_use]
-    pub fn snapshot(&self, service: &ServiceName, version: &Arc<str>) -> ServiceSnapshot {
+    pub fn snapshot(&self) -> ServiceSnapshot {
         let sum = |field: fn(&Shard) -> &AtomicU64| self.shards.iter().map(|shard| field(shard).load(Relaxed)).sum();
-        let count: u64 = sum(|shard| &shard.success);
+        let mut latency = HistogramSnapshot::default();
+        self.shards.iter().for_each(|shard| shard.latency.add_to(&mut latency));
+        let mut queue_wait = HistogramSnapshot::default();
+        self.waits.add_to(&mut queue_wait);
+        let count = latency.count();
         let measure = |field| Measure { count, ns: sum(field) };
         let compute_input = measure(|shard| &shard.input_ns);
         let compute_infer = measure(|shard| &shard.infer_ns);
         let compute_output = measure(|shard| &shard.output_ns);
         let batch = BatchSnapshot { batch_size: 1, compute_input, compute_infer, compute_output };
         ServiceSnapshot {
-            service: service.clone(),
-            version: Arc::clone(version),
+            service: self.service.clone(),
+            version: Arc::clone(&self.version),
             last_inference: if count == 0 { 0 } else { self.last_inference() },
             inference_count: count,
             execution_count: count,
-            success: measure(|shard| &shard.success_ns),
+            success: Measure { count, ns: nanos(latency.sum()) },
             fail: Measure { count: sum(|shard| &shard.fail), ns: sum(|shard| &shard.fail_ns) },
             queue: measure(|shard| &shard.queue_ns),
             compute_input,
@@ -115,6 +146,10 @@ impl ServiceStatistics {
             batches: if count == 0 { Vec::new() } else { vec![batch] },
             failures: ErrorKind::ALL.map(|kind| (kind, self.failures[kind as usize].load(Relaxed))),
             cancelled: sum(|shard| &shard.cancelled),
+            latency,
+            queue_wait,
+            computed: Duration::from_nanos(sum(|shard| &shard.computed_ns)),
+            cold_starts: self.cold_starts.load(Relaxed),
         }
     }
 
@@ -140,9 +175,9 @@ fn thread_number() -> usize {
     NUMBER.get()
 }
 
-/// As many shards as cores, up to 16: 2 KiB per service at most.
+/// As many shards as cores, up to 8, of a KiB each: 9 KiB per version of a service at most.
 fn shard_count() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).next_power_of_two().min(16)
+    std::thread::available_parallelism().map_or(1, usize::from).next_power_of_two().min(8)
 }
 
 fn nanos(duration: Duration) -> u64 {

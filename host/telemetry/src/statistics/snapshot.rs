@@ -1,8 +1,11 @@
 //! Counters read at one moment.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use scorehost_core::{ErrorKind, ServiceName};
+
+use crate::HistogramSnapshot;
 
 /// How often, and how long altogether.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,4 +60,26 @@ pub struct ServiceSnapshot {
     pub failures: [(ErrorKind, u64); ErrorKind::ALL.len()],
     /// Requests whose caller went away; neither successes nor failures.
     pub cancelled: u64,
+    /// Successful requests by duration, from admission to answer.
+    pub latency: HistogramSnapshot,
+    /// Waits for a replica of successful requests, where there was a wait at all.
+    pub queue_wait: HistogramSnapshot,
+    /// Time that calls of the scorer spent computing, models that ran on its thread included; nothing for a no-code service.
+    pub computed: Duration,
+    /// Requests that found no replica and waited for one to be made.
+    pub cold_starts: u64,
+}
+
+impl ServiceSnapshot {
+    /// Failed requests of one kind.
+    #[must_use]
+    pub const fn failed(&self, kind: ErrorKind) -> u64 {
+        self.failures[kind as usize].1
+    }
+
+    /// Every request that ended: answered, failed or cancelled.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.success.count + self.fail.count + self.cancelled
+    }
 }

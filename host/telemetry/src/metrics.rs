@@ -1,0 +1,127 @@
+//! `/metrics`: everything that is counted, in the forms that Prometheus reads.
+//!
+//! Names of the host's own begin with `scorehost_` and follow Prometheus' conventions; beside them stand the names of Triton's
+//! inference metrics, so that dashboards made for it go on working; `process_*` are the usual ones.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use scorehost_core::ServiceName;
+
+use crate::{CollectorCounts, ServiceSnapshot};
+
+mod host;
+mod process;
+mod services;
+mod text;
+mod triton;
+
+pub use process::Process;
+pub use text::Format;
+
+use text::Text;
+
+/// What one version of a service is doing at the moment of a scrape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveService {
+    /// The service.
+    pub service: ServiceName,
+    /// Its version.
+    pub version: Arc<str>,
+    /// Requests admitted and not answered yet, waiting ones included.
+    pub in_flight: u64,
+    /// Of these, requests that wait for a replica.
+    pub queued: u64,
+    /// Its replicas; `None` for a service without a scorer.
+    pub replicas: Option<LiveReplicas>,
+}
+
+/// The replicas of one version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LiveReplicas {
+    /// Handling a call.
+    pub busy: u64,
+    /// Waiting for one.
+    pub idle: u64,
+    /// Being made.
+    pub creating: u64,
+}
+
+/// What the host itself is doing at the moment of a scrape.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostState {
+    /// Version of the program.
+    pub version: &'static str,
+    /// Whether all services of an earlier run are restored.
+    pub ready: bool,
+    /// Connections open at the doors.
+    pub connections: u64,
+    /// Graphs loaded on devices.
+    pub models: u64,
+    /// Bytes of weights and device memory that they hold, as far as they are known.
+    pub model_bytes: u64,
+    /// Calls of models that wait for a worker.
+    pub model_calls_queued: u64,
+    /// Error answers of all doors by the failure's kind.
+    pub errors: Vec<(&'static str, u64)>,
+    /// What became of collected data.
+    pub collector: CollectorCounts,
+    /// Log lines of services that were dropped, by service.
+    pub log_lines_dropped: Vec<(ServiceName, u64)>,
+    /// Spans and log records, and access lines, that were exported and dropped.
+    pub exports: Vec<Export>,
+    /// Certificates in use, and when each ends.
+    pub certificates: Vec<(String, SystemTime)>,
+    /// The process; `None` where the system does not tell.
+    pub process: Option<Process>,
+}
+
+/// What became of one signal that leaves the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// `span`, `log` or `access`.
+    pub signal: &'static str,
+    /// Handed over.
+    pub sent: u64,
+    /// Dropped because the queue was full.
+    pub dropped: u64,
+    /// Lost because the receiver refused them or was not there.
+    pub failed: u64,
+}
+
+/// Everything that one scrape shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Scrape<'a> {
+    /// The counters of every version of every service.
+    pub services: &'a [ServiceSnapshot],
+    /// What the live ones are doing.
+    pub live: &'a [LiveService],
+    /// The host.
+    pub host: &'a HostState,
+}
+
+/// Writes a scrape.
+#[must_use]
+pub fn render(scrape: &Scrape<'_>, format: Format) -> String {
+    let mut text = Text::new(format);
+    services::write(&mut text, scrape);
+    triton::write(&mut text, scrape);
+    host::write(&mut text, scrape.host);
+    if let Some(process) = &scrape.host.process {
+        process.write(&mut text);
+    }
+    text.end()
+}
+
+/// Seconds as Prometheus counts them.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+/// Seconds since the Unix epoch.
+fn epoch(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, seconds)
+}
+
+#[cfg(test)]
+mod tests;

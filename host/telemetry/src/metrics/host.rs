@@ -1,0 +1,56 @@
+//! `scorehost_*` of the host as a whole.
+
+use super::text::Text;
+use super::{HostState, epoch};
+
+pub(super) fn write(text: &mut Text, host: &HostState) {
+    text.gauge("scorehost_build_info", "1; the labels say what runs.");
+    text.sample(&[("version", host.version)], 1);
+    text.gauge("scorehost_ready", "1 once all services of an earlier run are restored.");
+    text.sample(&[], u8::from(host.ready));
+    text.gauge("scorehost_connections", "Connections open at the HTTP and gRPC doors.");
+    text.sample(&[], host.connections);
+    text.gauge(
+        "scorehost_models_loaded",
+        "Graphs loaded on devices; services and versions with the same weights share one.",
+    );
+    text.sample(&[], host.models);
+    text.gauge("scorehost_model_memory_bytes", "Bytes that loaded graphs hold, as far as their devices tell.");
+    text.sample(&[], host.model_bytes);
+    text.gauge("scorehost_model_calls_queued", "Calls of models that wait for a worker thread.");
+    text.sample(&[], host.model_calls_queued);
+    text.counter(
+        "scorehost_error_answers",
+        "Error answers of all doors by the failure's kind, requests of no service included.",
+    );
+    for (kind, count) in &host.errors {
+        text.sample(&[("kind", kind)], count);
+    }
+    collected(text, host);
+    text.counter("scorehost_service_log_lines_dropped", "Lines that a service wrote beyond its log budget.");
+    for (service, count) in &host.log_lines_dropped {
+        text.sample(&[("service", service.as_str())], count);
+    }
+    exported(text, host);
+    text.gauge("scorehost_certificate_not_after_timestamp_seconds", "When the certificates in use end.");
+    for (name, ends) in &host.certificates {
+        text.sample(&[("name", name)], epoch(*ends));
+    }
+}
+
+fn collected(text: &mut Text, host: &HostState) {
+    text.counter("scorehost_collected_records", "Records of collected data by what became of them.");
+    let counts = &host.collector;
+    for (result, count) in [("written", counts.written), ("dropped", counts.dropped), ("failed", counts.failed)] {
+        text.sample(&[("result", result)], count);
+    }
+}
+
+fn exported(text: &mut Text, host: &HostState) {
+    text.counter("scorehost_exported_items", "Spans, log records and access lines by what became of them.");
+    for export in &host.exports {
+        for (result, count) in [("sent", export.sent), ("dropped", export.dropped), ("failed", export.failed)] {
+            text.sample(&[("signal", export.signal), ("result", result)], count);
+        }
+    }
+}

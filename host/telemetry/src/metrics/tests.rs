@@ -1,0 +1,145 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::{Instant, UNIX_EPOCH};
+
+use scorehost_core::{Clock, ErrorKind};
+
+use super::*;
+use crate::{Statistics, Timing};
+
+struct Stopped(Instant);
+
+impl Clock for Stopped {
+    fn now(&self) -> Instant {
+        self.0
+    }
+
+    fn wall(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_000)
+    }
+}
+
+fn services() -> Vec<ServiceSnapshot> {
+    let clock = Stopped(Instant::now());
+    let statistics = Statistics::new(&clock);
+    let first = statistics.service(&"echo".parse().unwrap(), &"1".into());
+    let timing = |queue, micros| Timing {
+        queue: Duration::from_micros(queue),
+        compute_infer: Duration::from_micros(micros),
+        ..Timing::default()
+    };
+    first.succeeded(clock.0, timing(0, 3));
+    first.succeeded(clock.0, timing(500, 1500));
+    first.failed(ErrorKind::Overloaded, Duration::ZERO);
+    first.failed(ErrorKind::ScorerFault, Duration::from_millis(1));
+    first.failed(ErrorKind::Deadline, Duration::from_millis(9));
+    first.cancelled();
+    first.computed(Duration::from_millis(1));
+    first.started_cold();
+    statistics.service(&"echo".parse().unwrap(), &"two".into());
+    statistics.snapshot()
+}
+
+fn live() -> Vec<LiveService> {
+    let replicas = Some(LiveReplicas { busy: 2, idle: 1, creating: 0 });
+    let service = |version: &str, replicas| LiveService {
+        service: "echo".parse().unwrap(),
+        version: version.into(),
+        in_flight: 3,
+        queued: 1,
+        replicas,
+    };
+    vec![service("1", replicas), service("two", None)]
+}
+
+fn host() -> HostState {
+    HostState {
+        version: "0.1.0",
+        ready: true,
+        connections: 4,
+        models: 5,
+        model_bytes: 6,
+        model_calls_queued: 7,
+        errors: vec![("not_found", 8)],
+        collector: CollectorCounts { written: 9, dropped: 10, failed: 11 },
+        log_lines_dropped: vec![("echo".parse().unwrap(), 12)],
+        exports: vec![Export { signal: "span", sent: 13, dropped: 14, failed: 15 }],
+        certificates: vec![("a \"quoted\" name".into(), UNIX_EPOCH + Duration::from_secs(2_000))],
+        process: Some(Process {
+            cpu: Duration::from_millis(1_250),
+            resident_bytes: 1,
+            virtual_bytes: 2,
+            threads: 3,
+            open_files: 4,
+            max_open_files: Some(5),
+            started: UNIX_EPOCH + Duration::from_millis(1_500),
+        }),
+    }
+}
+
+fn rendered(format: Format) -> String {
+    let (services, live, host) = (services(), live(), host());
+    render(&Scrape { services: &services, live: &live, host: &host }, format)
+}
+
+#[test]
+fn the_text_is_as_agreed() {
+    let found = rendered(Format::Text);
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/metrics/tests/metrics.txt"), &found).unwrap();
+    }
+    let expected = include_str!("tests/metrics.txt");
+    for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(found, expected, "line {}", number + 1);
+    }
+    assert_eq!(found.lines().count(), expected.lines().count());
+}
+
+#[test]
+fn open_metrics_differs_in_the_names_of_counters_and_in_its_end() {
+    let (text, open) = (rendered(Format::Text), rendered(Format::OpenMetrics));
+    assert!(open.ends_with("\n# EOF\n"));
+    assert!(open.contains("# TYPE scorehost_requests counter\nscorehost_requests_total{"));
+    assert!(open.contains("# TYPE nv_inference_count unknown\nnv_inference_count{"));
+    let samples =
+        |text: &str| -> Vec<String> { text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect() };
+    assert_eq!(samples(&text), samples(&open));
+}
+
+#[test]
+fn a_histogram_is_cumulative_and_counts_waits_of_zero() {
+    let text = rendered(Format::Text);
+    let of = |line: &str| text.lines().find_map(|found| found.strip_prefix(line)).unwrap().trim().to_owned();
+    let wait =
+        |le: &str| of(&format!("scorehost_queue_wait_seconds_bucket{{service=\"echo\",version=\"1\",le=\"{le}\"}}"));
+    assert_eq!(
+        (wait("0.000004"), wait("0.000256"), wait("0.001024"), wait("+Inf")),
+        ("1".into(), "1".into(), "2".into(), "2".into())
+    );
+    assert_eq!(of("scorehost_request_duration_seconds_sum{service=\"echo\",version=\"1\"}"), "0.002003");
+    assert!(!text.contains("duration_seconds_bucket{service=\"echo\",version=\"two\""));
+}
+
+#[test]
+fn the_form_is_what_the_header_asks_for_most() {
+    let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    for (accept, expected) in [
+        (None, Format::Text),
+        (Some("*/*"), Format::Text),
+        (Some("text/plain"), Format::Text),
+        (Some("application/openmetrics-text"), Format::OpenMetrics),
+        (Some("application/openmetrics-text; q=0"), Format::Text),
+        (Some("text/plain;q=0.9, application/openmetrics-text;q=0.1"), Format::Text),
+        (Some(prometheus), Format::OpenMetrics),
+    ] {
+        assert_eq!(Format::accepted(accept), expected, "{accept:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_process_is_read_where_there_is_proc() {
+    let process = Process::read().unwrap();
+    assert!(process.resident_bytes > 0 && process.threads > 0 && process.open_files > 0);
+    assert!(process.started <= SystemTime::now());
+}
