@@ -8,7 +8,7 @@ use scorehost_core::{Failure, Graph};
 use scorehost_graph::Model;
 
 use crate::onnxruntime::{self, Runtime};
-use crate::{DeviceError, reference};
+use crate::{DeviceError, reference, small};
 
 /// Where to look for devices and how much of them to use.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +18,20 @@ pub struct DeviceConfig {
     pub onnxruntime: Option<PathBuf>,
     /// Further folders that may hold the library.
     pub library_dirs: Vec<PathBuf>,
+    /// Where graphs run whose computation costs less than a call of the library.
+    pub small_models: SmallModels,
     /// Threads that compute one call together; 0 for the number of cores.
     pub threads: usize,
+}
+
+/// Where small graphs run when ONNX Runtime is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmallModels {
+    /// On the built-in executor, several times faster per call.
+    #[default]
+    BuiltIn,
+    /// In ONNX Runtime like all others, for answers that equal its own to the last bit.
+    OnnxRuntime,
 }
 
 /// One device, as `scorehost devices` lists it.
@@ -47,17 +59,19 @@ pub enum ModelSource {
 /// The devices of this process.
 pub struct Devices {
     runtime: Result<Arc<Runtime>, DeviceError>,
+    small_models: SmallModels,
 }
 
 impl Devices {
     /// Looks for all devices. Never fails: what is missing is in [`Devices::reports`], and models run on what is there.
     #[must_use]
     pub fn discover(config: DeviceConfig) -> Self {
+        let small_models = config.small_models;
         let runtime = Runtime::get(&config);
         if let Err(reason) = &runtime {
             tracing::warn!(%reason, "models run on the built-in reference executor");
         }
-        Self { runtime }
+        Self { runtime, small_models }
     }
 
     /// Every device this program knows, available or not.
@@ -67,7 +81,11 @@ impl Devices {
             Ok(runtime) => (true, describe(runtime)),
             Err(reason) => (false, reason.to_string()),
         };
-        let in_use = if available { "used where ONNX Runtime is missing" } else { "in use" };
+        let in_use = match (available, self.small_models) {
+            (false, _) => "in use",
+            (true, SmallModels::BuiltIn) => "in use for graphs that it runs faster than a call of ONNX Runtime takes",
+            (true, SmallModels::OnnxRuntime) => "used where ONNX Runtime is missing",
+        };
         let built_in = format!("built in, for linear models, tree ensembles and small networks; {in_use}");
         vec![
             DeviceReport { name: "onnxruntime", kind: "cpu", available, detail },
@@ -89,9 +107,21 @@ impl Devices {
         };
         let model = Model::read(bytes.clone(), folder.as_deref()).map_err(DeviceError::from)?;
         Ok(match &self.runtime {
-            Ok(runtime) => onnxruntime::load(runtime, &model, &bytes, folder.as_deref())?,
+            Ok(runtime) => match self.small(runtime, &model, &bytes) {
+                Some(graph) => graph,
+                None => onnxruntime::load(runtime, &model, &bytes, folder.as_deref())?,
+            },
             Err(_) => reference::load(&model)?,
         })
+    }
+}
+
+impl Devices {
+    fn small(&self, runtime: &Arc<Runtime>, model: &Model, bytes: &Bytes) -> Option<Arc<dyn Graph>> {
+        match self.small_models {
+            SmallModels::BuiltIn => small::load(runtime, model, bytes),
+            SmallModels::OnnxRuntime => None,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use scorehost_core::{ErrorKind, Tensor};
 use scorehost_device::{Devices, ModelSource};
 
-use crate::fixtures::{expected, floats, model, onnxruntime, reference, tensors};
+use crate::fixtures::{both, expected, floats, model, onnxruntime, reference, tensors};
 
 /// Compares all fixtures but `except` and returns how many there were.
 fn check_all(devices: &Devices, except: &[&str]) -> usize {
@@ -38,6 +38,28 @@ fn compare(what: &str, got: &Tensor, want: &Tensor) {
 fn onnxruntime_answers_like_python() {
     let Some(devices) = onnxruntime() else { return };
     assert!(check_all(&devices, &[]) >= 50);
+}
+
+#[test]
+fn a_host_answers_like_python_whether_a_model_is_small_or_not() {
+    let Some(devices) = both() else { return };
+    assert!(check_all(&devices, &[]) >= 50);
+}
+
+#[test]
+fn a_small_model_gives_the_same_rows_alone_and_in_a_large_batch() {
+    let (Some(both), Some(library)) = (both(), onnxruntime()) else { return };
+    let load = |devices: &Devices| devices.load(ModelSource::Bytes(model("logistic_three"))).unwrap();
+    let (graph, expect) = (load(&both), load(&library));
+    for rows in [1u64, 7, 4000] {
+        let values: Vec<f32> = (0..rows * 6).map(|index| (index % 97) as f32 / 31.0 - 1.5).collect();
+        let input =
+            || [scorehost_core::NamedTensor::new("X", Tensor::from_f32([rows, 6].as_slice(), &values).unwrap())];
+        let (got, want) = (graph.run(&input(), &[0, 1]).unwrap(), expect.run(&input(), &[0, 1]).unwrap());
+        for (got, want) in got.iter().zip(&want) {
+            compare(&format!("{} of {rows} rows", want.name), &got.tensor, &want.tensor);
+        }
+    }
 }
 
 #[test]

@@ -5,18 +5,28 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use half::f16;
 use scorehost_core::{DType, NamedTensor, Tensor};
-use scorehost_device::{DeviceConfig, Devices};
+use scorehost_device::{DeviceConfig, Devices, SmallModels};
 use serde_json::{Map, Value};
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The device of ONNX Runtime, or `None` with a printed reason.
+/// ONNX Runtime for every model, or `None` with a printed reason.
 pub(crate) fn onnxruntime() -> Option<Devices> {
+    with_library(SmallModels::OnnxRuntime)
+}
+
+/// ONNX Runtime with small models on the built-in executor, as a host has it, or `None` with a printed reason.
+pub(crate) fn both() -> Option<Devices> {
+    with_library(SmallModels::BuiltIn)
+}
+
+fn with_library(small_models: SmallModels) -> Option<Devices> {
     let devices = Devices::discover(DeviceConfig {
         library_dirs: vec![root().join(".models/lib")],
         threads: 2,
+        small_models,
         ..DeviceConfig::default()
     });
     let report = devices.reports().into_iter().find(|report| report.name == "onnxruntime").unwrap();
