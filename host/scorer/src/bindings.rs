@@ -62,6 +62,8 @@ pub enum World {
     Scorer,
     /// World `entry-script` of `scorehost:scoring`: `init`, `describe`, `run`; a body in, a response out.
     EntryScript,
+    /// A standard HTTP handler (`wasi:http/incoming-handler`): a request in, a response out, each in a fresh instance.
+    HttpHandler,
     /// A command (`wasi:cli/run`): each request is one run, the body is its standard input.
     Command,
 }
@@ -77,7 +79,11 @@ impl World {
         if has("init") && has("run") && has("describe") {
             return Some(Self::EntryScript);
         }
-        exports.iter().any(|export| export.starts_with("wasi:cli/run@0.2.")).then_some(Self::Command)
+        let standard = |name: &str| exports.iter().any(|export| export.starts_with(name));
+        if standard("wasi:http/incoming-handler@0.2.") {
+            return Some(Self::HttpHandler);
+        }
+        standard("wasi:cli/run@0.2.").then_some(Self::Command)
     }
 
     /// The world's full name.
@@ -86,6 +92,7 @@ impl World {
         match self {
             Self::Scorer => "scorehost:scoring/scorer@0.1.0",
             Self::EntryScript => "scorehost:scoring/entry-script@0.1.0",
+            Self::HttpHandler => "wasi:http/proxy@0.2",
             Self::Command => "wasi:cli/command@0.2",
         }
     }

@@ -11,7 +11,7 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
 
-use crate::Environment;
+use crate::deployed::Deployed;
 use crate::engine::Shared;
 use crate::replica::no_tensors;
 use crate::sandbox::{Sandbox, Turn};
@@ -24,13 +24,13 @@ const MAX_ANSWER: usize = 100 << 20;
 /// Runs a command once per request. It holds no instance between requests, so nothing a request does can spoil it.
 pub(crate) struct CommandReplica {
     engine: Arc<Shared>,
-    environment: Arc<Environment>,
+    environment: Arc<Deployed>,
     pre: CommandPre<State>,
     interface: Interface,
 }
 
 impl CommandReplica {
-    pub(crate) fn new(engine: &Arc<Shared>, environment: &Arc<Environment>, pre: CommandPre<State>) -> Self {
+    pub(crate) fn new(engine: &Arc<Shared>, environment: &Arc<Deployed>, pre: CommandPre<State>) -> Self {
         let description = EntryScriptDescription { raw_http: true, ..EntryScriptDescription::default() };
         let interface = Interface::EntryScript(description);
         Self { engine: Arc::clone(engine), environment: Arc::clone(environment), pre, interface }

@@ -14,9 +14,10 @@ use crate::cache::Cache;
 use crate::factory::{Compiled, Scorer};
 use crate::inspect::{Outline, digest};
 use crate::limits::{MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
+use crate::outbound::{Counters, Network, OutboundConfig, OutboundUse, Outgoing};
 use crate::state::State;
 use crate::ticker::Ticker;
-use crate::{ScorerError, World, imports, linker};
+use crate::{Environment, ScorerError, World, imports, linker};
 
 /// Settings of the engine.
 #[derive(Clone)]
@@ -35,6 +36,8 @@ pub struct EngineConfig {
     pub stack_bytes: usize,
     /// Time for deadlines, and for guests with the clock grant.
     pub clock: Arc<dyn Clock>,
+    /// Outgoing HTTP of guests whose deployment lists hosts.
+    pub outbound: OutboundConfig,
 }
 
 impl Default for EngineConfig {
@@ -47,6 +50,7 @@ impl Default for EngineConfig {
             init_timeout: Duration::from_secs(60),
             stack_bytes: 1 << 20,
             clock: Arc::new(SystemClock),
+            outbound: OutboundConfig::default(),
         }
     }
 }
@@ -64,6 +68,9 @@ pub(crate) struct Shared {
     linker: Linker<State>,
     cache: Option<Cache>,
     compiled: Mutex<HashMap<Digest, Weak<Compiled>>>,
+    network: Arc<Network>,
+    /// Outgoing HTTP of live deployments.
+    counters: Mutex<Vec<Weak<Counters>>>,
 }
 
 impl Engine {
@@ -88,17 +95,33 @@ impl Engine {
         let outline = Outline::read(bytes)?;
         imports::check(outline.imports.iter().map(String::as_str))?;
         let world = World::of_exports(outline.exports.iter().map(String::as_str));
-        let world = world.ok_or(ScorerError::World(outline.exports))?;
+        let Some(world) = world else { return Err(ScorerError::World(outline.exports)) };
         let component = self.0.component(&digest, bytes)?;
-        let compiled = Arc::new(Compiled::new(&self.0.linker, &component, world, digest)?);
+        let compiled = Arc::new(Compiled::new(&self.0.linker, &component, world, outline, digest)?);
         let mut memo = self.0.compiled.lock();
         memo.retain(|_, entry| entry.strong_count() > 0);
         memo.insert(digest, Arc::downgrade(&compiled));
         Ok(Scorer::new(Arc::clone(&self.0), compiled))
     }
+
+    /// Outgoing HTTP of the deployments that are live, each since it was deployed.
+    #[must_use]
+    pub fn outbound(&self) -> Vec<OutboundUse> {
+        let counters = self.0.counters.lock();
+        counters.iter().filter_map(Weak::upgrade).map(|counters| counters.shown()).collect()
+    }
 }
 
 impl Shared {
+    /// The way out of a deployment.
+    pub(crate) fn outgoing(&self, environment: &Environment) -> Arc<Outgoing> {
+        let counters = Arc::new(Counters::new(environment.service.clone(), &environment.version));
+        let mut live = self.counters.lock();
+        live.retain(|counters| counters.strong_count() > 0);
+        live.push(Arc::downgrade(&counters));
+        Arc::new(Outgoing::new(&self.network, &environment.grants.outbound, counters))
+    }
+
     fn component(&self, digest: &Digest, bytes: &[u8]) -> Result<Component, ScorerError> {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&self.wasm, digest)) {
             return Ok(component);
@@ -134,6 +157,8 @@ fn start(config: EngineConfig) -> wasmtime::Result<Shared> {
         linker: linker::linker(&wasm)?,
         cache: config.cache_dir.as_deref().map(|folder| Cache::open(folder, &wasm)).transpose()?,
         compiled: Mutex::default(),
+        network: Arc::new(Network::new(config.outbound)),
+        counters: Mutex::default(),
         clock: config.clock,
         init_timeout: config.init_timeout,
         wasm,

@@ -20,10 +20,18 @@ pub enum ScorerError {
     /// Imports that no grant covers.
     #[error("the component imports what this host does not grant: {}", .0.join(", "))]
     Imports(Vec<String>),
+    /// An import that works only with a grant that the deployment does not give.
+    #[error("the component imports '{import}' and the deployment does not grant it: {key} is empty")]
+    NotGranted {
+        /// The import.
+        import: String,
+        /// The key of the deployment configuration.
+        key: &'static str,
+    },
     /// No known way to call it.
     #[error(
         "the component exports neither world 'scorer' (init, signature, run) nor world 'entry-script' (init, describe, \
-         run) nor 'wasi:cli/run'; it exports: [{}]", .0.join(", ")
+         run) nor 'wasi:http/incoming-handler' nor 'wasi:cli/run'; it exports: [{}]", .0.join(", ")
     )]
     World(Vec<String>),
     /// The names fit a world, the types do not.
@@ -53,6 +61,10 @@ impl ScorerError {
             }
             Self::Imports(_) => Some(
                 "`scorehost scorer inspect FILE` lists the imports; docs/reference/sandbox.md says what is granted",
+            ),
+            Self::NotGranted { .. } => Some(
+                "list the hosts it may call in deploymentconfig.json: \"scorehost\": {\"grants\": {\"outbound\": \
+                 [\"api.example.com\"]}}; for a local run: --outbound HOST",
             ),
             Self::World(_) | Self::Types { .. } => Some(
                 "build it against wit/deps/scorehost-scoring@0.1.0; `scorehost scorer new LANG DIR` makes a template",

@@ -6,7 +6,7 @@ use scorehost_core::Digest;
 use sha2::Digest as _;
 use wasmparser::{ComponentTypeRef, Encoding, KnownCustom, Parser, Payload, ProducersSectionReader};
 
-use crate::{ScorerError, World, imports};
+use crate::{Dependency, Need, ScorerError, World, dependencies, imports};
 
 /// What a component is and can reach.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// Languages, compilers and tools that made it, as far as it says so.
     pub toolchain: Vec<Tool>,
+    /// Packages in it; `None` where it says nothing about them.
+    pub dependencies: Option<Vec<Dependency>>,
 }
 
 /// One kind of thing that a component can reach.
@@ -36,8 +38,10 @@ pub struct Capability {
     pub name: &'static str,
     /// What it means under this host.
     pub meaning: &'static str,
-    /// Whether a deployment gets it; a component with a refused import is not deployed.
+    /// Whether a deployment can get it; a component with a refused import is not deployed.
     pub granted: bool,
+    /// What the deployment must grant for it to work.
+    pub needs: Option<Need>,
     /// The imports, by full name.
     pub imports: Vec<String>,
 }
@@ -71,7 +75,8 @@ const CAPABILITIES: &[(&str, &str, &str)] = &[
     ),
     ("wasi:filesystem/", "files", "sees no files: nothing is opened for it"),
     ("wasi:sockets/", "network", "reaches no network: every socket operation is denied"),
-    ("wasi:http/", "outgoing http", "calls other servers"),
+    ("wasi:http/outgoing-handler@", "outgoing http", "calls the hosts that the deployment lists, and no others"),
+    ("wasi:http/", "http", "makes and reads HTTP requests and responses; reaches nothing by itself"),
     ("wasi:io/", "streams", "waits for and moves bytes of the other capabilities"),
     ("", "other", "unknown to this host"),
 ];
@@ -92,6 +97,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ScorerError> {
         capabilities: capabilities(outline.imports),
         exports: outline.exports,
         toolchain: outline.toolchain,
+        dependencies: outline.dependencies,
     })
 }
 
@@ -108,7 +114,8 @@ fn capabilities(imports: Vec<String>) -> Vec<Capability> {
     }
     let capability = |((group, granted), imports): ((usize, bool), Vec<String>)| {
         let (_, name, meaning) = CAPABILITIES[group];
-        Capability { name, meaning, granted, imports }
+        let needs = imports.iter().find_map(|import| imports::need(import)).filter(|_| granted);
+        Capability { name, meaning, granted, needs, imports }
     };
     groups.into_iter().map(capability).collect()
 }
@@ -122,6 +129,7 @@ pub(crate) struct Outline {
     core_modules: usize,
     core_bytes: u64,
     toolchain: Vec<Tool>,
+    dependencies: Option<Vec<Dependency>>,
 }
 
 impl Outline {
@@ -132,6 +140,10 @@ impl Outline {
         outline.sections(bytes).map_err(|error| ScorerError::Invalid(error.to_string()))?;
         outline.toolchain.sort();
         outline.toolchain.dedup();
+        if let Some(dependencies) = &mut outline.dependencies {
+            dependencies.sort();
+            dependencies.dedup();
+        }
         Ok(outline)
     }
 
@@ -161,6 +173,7 @@ impl Outline {
                     }
                 }
                 Payload::CustomSection(section) => {
+                    self.packages(section.name(), section.data());
                     if let KnownCustom::Producers(producers) = section.as_known() {
                         // A damaged note about tools is no reason to refuse a component.
                         let _ = self.tools(producers);
@@ -170,6 +183,18 @@ impl Outline {
             }
         }
         Ok(())
+    }
+
+    /// Notes the packages of a section that lists them. A damaged list is no reason to refuse a component: it says nothing.
+    fn packages(&mut self, name: &str, section: &[u8]) {
+        let found = match name {
+            dependencies::SECTION => dependencies::listed(section),
+            dependencies::AUDITABLE => dependencies::auditable(section),
+            _ => None,
+        };
+        if let Some(found) = found {
+            self.dependencies.get_or_insert_default().extend(found);
+        }
     }
 
     fn tools(&mut self, producers: ProducersSectionReader<'_>) -> wasmparser::Result<()> {

@@ -82,6 +82,16 @@ impl Journal {
         }
     }
 
+    /// Writes a line about something that was begun in a call, against the budget of the call that runs.
+    pub(crate) fn write_for(&self, request_id: &Arc<str>, level: LogLevel, line: &str) {
+        let mut page = self.page.lock();
+        if page.request_id == *request_id {
+            page.line(&*self.logs, level, line.as_bytes(), 0);
+        } else {
+            self.logs.write(level, request_id, line);
+        }
+    }
+
     /// Takes bytes that the guest printed.
     pub(crate) fn print(&self, stream: Stream, mut bytes: &[u8]) {
         let mut page = self.page.lock();

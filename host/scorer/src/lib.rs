@@ -8,15 +8,19 @@
 //! Deliberately not here: how many replicas there are and who gets one (`pool`), HTTP and its status codes (`ingress`),
 //! batching and devices (behind [`scorehost_core::Model`]). This is the only room that runs `bindgen!` on the host side.
 
+mod advisories;
 mod bindings;
 mod cache;
 mod command;
 mod contract;
+mod dependencies;
+mod deployed;
 mod engine;
 mod environment;
 mod error;
 mod factory;
 mod fault;
+mod handler;
 mod host;
 mod imports;
 mod inspect;
@@ -24,17 +28,24 @@ mod journal;
 mod limits;
 mod linker;
 mod lower;
+mod outbound;
 mod replica;
 mod sandbox;
+mod signature;
 mod slab;
 mod state;
 mod stdio;
 mod ticker;
 mod wasi;
 
+pub use advisories::{Advisories, AdvisoryError, Finding, Severity};
 pub use bindings::World;
+pub use dependencies::Dependency;
 pub use engine::{Engine, EngineConfig};
 pub use environment::Environment;
 pub use error::ScorerError;
 pub use factory::Scorer;
+pub use imports::Need;
 pub use inspect::{Capability, Inspection, Tool, inspect};
+pub use outbound::{OutboundConfig, OutboundUse, Resolver, SystemResolver};
+pub use signature::{PrivateKey, PublicKey, Signature, SignatureError, verify};

@@ -16,5 +16,6 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     lower::add_to_linker(&mut linker)?;
     nn::Ml::add_to_linker::<_, Own>(&mut linker, |state| state)?;
     p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Ok(linker)
 }

@@ -7,11 +7,11 @@ use scorehost_core::{
     RawResponse, Replica, Signature,
 };
 
-use crate::Environment;
 use crate::bindings::entry_script::{EntryScript, EntryScriptPre, HttpRequest, HttpResponse};
 use crate::bindings::scorer::scorehost::scoring::tensors::NamedTensor as GuestTensor;
 use crate::bindings::scorer::{Scorer, ScorerPre};
 use crate::contract;
+use crate::deployed::Deployed;
 use crate::engine::Shared;
 use crate::host::{from_guest_failure, specs};
 use crate::sandbox::{Sandbox, Turn};
@@ -37,7 +37,7 @@ type Answer<T> = wasmtime::Result<Result<T, Failure>>;
 impl ScorerReplica {
     pub(crate) async fn create(
         engine: &Arc<Shared>,
-        environment: &Arc<Environment>,
+        environment: &Arc<Deployed>,
         pre: &ScorerPre<State>,
     ) -> Result<Self, Failure> {
         let mut sandbox = Sandbox::new(engine, environment);
@@ -119,7 +119,7 @@ impl Replica for ScorerReplica {
 impl EntryScriptReplica {
     pub(crate) async fn create(
         engine: &Arc<Shared>,
-        environment: &Arc<Environment>,
+        environment: &Arc<Deployed>,
         pre: &EntryScriptPre<State>,
     ) -> Result<Self, Failure> {
         let mut sandbox = Sandbox::new(engine, environment);
@@ -155,7 +155,10 @@ async fn start_entry_script(
     }
     let said = guest.call_describe(&mut sandbox.store).await?;
     let (input_schema, output_schema) = (said.input_schema, said.output_schema);
-    Ok(Ok((guest, EntryScriptDescription { raw_http: said.raw_http, input_schema, output_schema })))
+    Ok(Ok((
+        guest,
+        EntryScriptDescription { raw_http: said.raw_http, http_handler: false, input_schema, output_schema },
+    )))
 }
 
 fn response_of(response: HttpResponse) -> Result<RawResponse, Failure> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use scorehost_core::{CallContext, Deadline, ErrorKind, Failure};
 use wasmtime::{Store, UpdateDeadline};
 
-use crate::Environment;
+use crate::deployed::Deployed;
 use crate::engine::Shared;
 use crate::fault::{TimeUp, fault};
 use crate::state::State;
@@ -33,7 +33,7 @@ pub(crate) struct Turn {
 }
 
 impl Sandbox {
-    pub(crate) fn new(engine: &Arc<Shared>, environment: &Arc<Environment>) -> Self {
+    pub(crate) fn new(engine: &Arc<Shared>, environment: &Arc<Deployed>) -> Self {
         let clock = Arc::clone(&engine.clock);
         let deadline = Deadline::at(clock.now());
         let mut store = Store::new(&engine.wasm, State::new(Arc::clone(environment), clock, deadline));

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use scorehost_core::{CallContext, Clock, Deadline, DeployedModel, NamedTensor, NamedTensors, Tensor};
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
-use crate::Environment;
+use crate::deployed::Deployed;
 use crate::host::TensorHandle;
 use crate::journal::Journal;
 use crate::limits::Limits;
+use crate::outbound::Http;
 use crate::slab::{Slab, TooMany};
 
 /// The guest may not hold more bytes of tensors.
@@ -24,7 +26,7 @@ pub(crate) struct TensorsTooLarge {
 
 /// The data of one store.
 pub(crate) struct State {
-    pub(crate) environment: Arc<Environment>,
+    pub(crate) environment: Arc<Deployed>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) limits: Limits,
@@ -37,6 +39,7 @@ pub(crate) struct State {
     /// Bytes of the running call's own inputs, which do not count against the cap.
     given: u64,
     pub(crate) wasi: Option<WasiCtx>,
+    pub(crate) http: Http,
     pub(crate) table: ResourceTable,
 }
 
@@ -67,9 +70,12 @@ impl Held {
 }
 
 impl State {
-    pub(crate) fn new(environment: Arc<Environment>, clock: Arc<dyn Clock>, deadline: Deadline) -> Self {
+    pub(crate) fn new(environment: Arc<Deployed>, clock: Arc<dyn Clock>, deadline: Deadline) -> Self {
+        let journal = Arc::new(Journal::new(Arc::clone(&environment.logs)));
+        let outgoing = Arc::clone(&environment.outgoing);
         Self {
-            journal: Arc::new(Journal::new(Arc::clone(&environment.logs))),
+            http: Http::new(outgoing, Arc::clone(&journal), Arc::clone(&clock), deadline),
+            journal,
             limits: Limits::new(environment.grants.memory_bytes),
             environment,
             clock,
@@ -87,6 +93,7 @@ impl State {
     /// Begins a call that must end by `deadline`.
     pub(crate) fn begin(&mut self, call: &CallContext, deadline: Deadline) {
         self.journal.begin(&call.request_id);
+        self.http.begin(&call.request_id, deadline);
         self.call = call.clone();
         self.call.deadline = Some(deadline);
         self.deadline = deadline;
@@ -152,5 +159,11 @@ impl WasiView for State {
         // Made at the first WASI call: a scorer that makes none pays nothing.
         let ctx = self.wasi.get_or_insert_with(|| crate::wasi::context(&self.environment, &self.clock, &self.journal));
         WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http.context, table: &mut self.table, hooks: &mut self.http.hooks }
     }
 }

@@ -33,6 +33,7 @@ async fn an_entry_script_answers_a_body() {
     assert_eq!(description.input_schema.as_deref(), Some("{}"));
     let request = RawRequest {
         method: "POST".into(),
+        path: "/".into(),
         query: "a=1".into(),
         body: Bytes::from_static(b"{\"data\": [1, 2]}"),
         content_type: None,

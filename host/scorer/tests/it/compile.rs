@@ -5,8 +5,8 @@ use std::fs;
 use scorehost_core::{CallContext, ErrorKind, Failure};
 use scorehost_scorer::{Engine, EngineConfig, ScorerError, World, inspect};
 
-use crate::guests;
 use crate::support::{bench, engine, floats, x};
+use crate::{guests, http_guests};
 
 #[test]
 fn what_is_no_scorer_is_refused_with_the_reason() {
@@ -27,10 +27,7 @@ fn what_is_no_scorer_is_refused_with_the_reason() {
     let code = damaged.windows(4).rposition(|window| window == b"run\0").unwrap_or(damaged.len() / 2);
     damaged[code + 5..code + 25].fill(0xff);
     check(&damaged, "damaged or invalid");
-    check(
-        &guests::greedy(),
-        "'acme:gadgets/pump@1.0.0', 'wasi:http/outgoing-handler@0.2.0' (outgoing HTTP is not granted)",
-    );
+    check(&guests::greedy(), "the component imports what this host does not grant: 'acme:gadgets/pump@1.0.0'");
     let wrong_types = r#"(component
       (core module $m (func (export "f")))
       (core instance $i (instantiate $m))
@@ -100,10 +97,14 @@ fn an_inspection_tells_what_a_component_can_reach() {
     assert_eq!(inspection.world, Some(World::EntryScript));
     let refused: Vec<_> = inspection.capabilities.iter().filter(|one| !one.granted).collect();
     let names: Vec<_> = refused.iter().map(|one| (one.name, &*one.imports[0])).collect();
-    assert_eq!(names, [("outgoing http", "wasi:http/outgoing-handler@0.2.0"), ("other", "acme:gadgets/pump@1.0.0")]);
+    assert_eq!(names, [("other", "acme:gadgets/pump@1.0.0")]);
+    let needs: Vec<_> = inspection.capabilities.iter().filter_map(|one| Some((one.name, one.needs?.key()))).collect();
+    assert_eq!(needs, [("outgoing http", "scorehost.grants.outbound")]);
+    assert_eq!(inspection.dependencies, None);
     assert!(inspection.exports.contains(&"describe".to_owned()));
     assert!(inspection.core_modules >= 1 && inspection.core_bytes < inspection.size);
     assert!(inspection.toolchain.iter().any(|tool| tool.name == "wit-component"), "{:?}", inspection.toolchain);
+    assert_eq!(inspect(&http_guests::handler()).unwrap().world, Some(World::HttpHandler));
     let models = inspect(&guests::calls_model("x")).unwrap();
     assert!(models.capabilities.iter().any(|one| one.name == "models" && one.granted));
     assert_eq!(inspect(&guests::command()).unwrap().world, Some(World::Command));

@@ -7,7 +7,7 @@ use wit_parser::Resolve;
 
 /// Types and constants of the canonical ABI that the guests below share. Memory: a bump allocator from 64 KiB on; the
 /// first page holds constants and return areas.
-const PRELUDE: &str = r#"
+pub(crate) const PRELUDE: &str = r#"
   (memory (export "memory") 2)
   (global $next (mut i32) (i32.const 65536))
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
@@ -42,6 +42,7 @@ pub(crate) fn resolve(extra: &[&str]) -> Resolve {
     let mut resolve = Resolve::default();
     resolve.push_dir(wit("scorehost-scoring@0.1.0")).unwrap();
     resolve.push_dir(wit("wasi-nn@0.2.0-rc-2024-10-28")).unwrap();
+    resolve.push_dir(wit("wasi-http@0.2.12")).unwrap();
     for text in extra {
         resolve.push_str("extra.wit", text).unwrap();
     }

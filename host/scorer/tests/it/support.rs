@@ -9,11 +9,16 @@ use scorehost_core::{
     BoxFuture, CallContext, Collector, DType, DeployedModel, Failure, Grants, GraphLoader, LogLevel, Logs, Model,
     ModelFiles, ModelMetadata, ModelSet, NamedTensor, NamedTensors, Replica, Signature, Tensor, TensorSpec,
 };
-use scorehost_scorer::{Engine, EngineConfig, Environment};
+use scorehost_scorer::{Engine, EngineConfig, Environment, OutboundConfig};
 
 /// An engine for few replicas, without a disk cache.
 pub(crate) fn engine() -> Engine {
     Engine::new(EngineConfig { max_replicas: 16, ..EngineConfig::default() }).unwrap()
+}
+
+/// The same, with its way out.
+pub(crate) fn engine_with(outbound: OutboundConfig) -> Engine {
+    Engine::new(EngineConfig { max_replicas: 16, outbound, ..EngineConfig::default() }).unwrap()
 }
 
 /// Keeps the lines that a scorer logs.

@@ -17,7 +17,13 @@ const READ_RANDOM: &str =
     "(i64.store (i32.const 160) (call $random)) (local.set $p (i32.const 160)) (local.set $n (i32.const 8))";
 
 pub(crate) fn post(body: &'static [u8]) -> RawRequest {
-    RawRequest { method: "POST".into(), query: String::new(), body: Bytes::from_static(body), content_type: None }
+    RawRequest {
+        method: "POST".into(),
+        path: "/".into(),
+        query: String::new(),
+        body: Bytes::from_static(body),
+        content_type: None,
+    }
 }
 
 async fn answer(bench: &Bench, engine: &Engine, component: &[u8]) -> Bytes {
