@@ -3,14 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use scorehost_core::{ModelId, ServiceName, ServiceSpec};
+use scorehost_core::{EndpointSpec, Failure, ModelId, ServiceName, ServiceSpec, VersionKey, VersionName};
+use serde_json::Value;
 
 use crate::ControlError;
+use crate::models::known;
+use crate::plan::Plan;
 
-/// An acknowledged service.
-#[derive(Clone, Debug)]
-pub(crate) struct Stored {
+/// An acknowledged version of a service.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Version {
     pub(crate) spec: Arc<ServiceSpec>,
+    /// The `deploymentconfig.json` that its settings come from, without what belongs to the front.
+    pub(crate) config: Arc<Value>,
     /// False where it was unloaded.
     pub(crate) running: bool,
     /// Unix seconds.
@@ -18,18 +23,68 @@ pub(crate) struct Stored {
     pub(crate) updated: u64,
 }
 
+/// An acknowledged service: its front, and its versions.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Service {
+    pub(crate) front: Arc<EndpointSpec>,
+    pub(crate) versions: BTreeMap<VersionName, Version>,
+    /// Unix seconds.
+    pub(crate) created: u64,
+    pub(crate) updated: u64,
+}
+
+impl Service {
+    pub(crate) fn name(&self) -> &ServiceName {
+        &self.front.name
+    }
+
+    /// The name of the default version.
+    pub(crate) fn default(&self) -> &VersionName {
+        &self.front.traffic.default
+    }
+
+    /// A version, or an error that names those there are.
+    pub(crate) fn version(&self, version: &VersionName) -> Result<&Version, ControlError> {
+        self.versions.get(version).ok_or_else(|| ControlError::NoVersion {
+            service: self.name().clone(),
+            version: version.to_string(),
+            known: known(self.versions.keys().map(ToString::to_string)),
+        })
+    }
+
+    pub(crate) fn key(&self, version: &VersionName) -> VersionKey {
+        VersionKey { service: self.name().clone(), version: version.clone() }
+    }
+
+    /// Versions that should run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (&VersionName, &Version)> {
+        self.versions.iter().filter(|(_, version)| version.running)
+    }
+
+    /// Versions in the order in which they were made.
+    pub(crate) fn in_order(&self) -> Vec<(&VersionName, &Version)> {
+        let mut versions: Vec<_> = self.versions.iter().collect();
+        versions.sort_by_key(|(_, version)| version.created);
+        versions
+    }
+
+    fn uses(&self, model: &ModelId) -> bool {
+        self.versions.values().flat_map(|version| &version.spec.models).any(|used| used.id == *model)
+    }
+}
+
 #[derive(Default)]
 struct Entry {
-    stored: Option<Stored>,
-    candidate: Option<Arc<ServiceSpec>>,
+    stored: Option<Service>,
+    /// What will be stored once the operation under way has succeeded.
+    candidate: Option<Service>,
     operation: Option<String>,
 }
 
 impl Entry {
-    /// The description whose models this service holds once the operation under way has succeeded.
-    fn holding(&self) -> Option<&ServiceSpec> {
-        let running = || self.stored.as_ref().filter(|stored| stored.running).map(|stored| &stored.spec);
-        self.candidate.as_ref().or_else(running).map(AsRef::as_ref)
+    /// The service whose models are held once the operation under way has succeeded.
+    fn holding(&self) -> Option<&Service> {
+        self.candidate.as_ref().or(self.stored.as_ref())
     }
 }
 
@@ -37,27 +92,37 @@ impl Entry {
 #[derive(Default)]
 pub(crate) struct Catalog(Mutex<BTreeMap<ServiceName, Entry>>);
 
+/// What an operation begins with.
+pub(crate) struct Reserved<T> {
+    pub(crate) before: Option<Service>,
+    pub(crate) plan: Plan,
+    pub(crate) started: T,
+}
+
 impl Catalog {
-    /// Reserves a service for one operation, whose id `start` makes once nothing speaks against it.
+    /// Reserves a service for one operation: `plan` makes it from what there is, and `start` gives it an id once nothing
+    /// speaks against it.
     pub(crate) fn reserve<T>(
         &self,
         name: &ServiceName,
-        candidate: Option<Arc<ServiceSpec>>,
         max_models: usize,
-        start: impl FnOnce() -> (String, T),
-    ) -> Result<T, ControlError> {
+        plan: impl FnOnce(Option<&Service>) -> Result<Plan, Failure>,
+        start: impl FnOnce(&Plan) -> (String, T),
+    ) -> Result<Reserved<T>, Failure> {
         let mut entries = self.entries();
         if let Some(operation) = entries.get(name).and_then(|entry| entry.operation.clone()) {
-            return Err(ControlError::Busy { service: name.clone(), operation });
+            return Err(ControlError::Busy { service: name.clone(), operation }.into());
         }
-        if let Some(candidate) = &candidate {
-            check_models(&entries, candidate, max_models)?;
+        let before = entries.get(name).and_then(|entry| entry.stored.clone());
+        let plan = plan(before.as_ref())?;
+        if let Some(after) = plan.after.as_ref().filter(|_| !plan.put.is_empty()) {
+            check_models(&entries, after, max_models)?;
         }
-        let (operation, started) = start();
+        let (operation, started) = start(&plan);
         let entry = entries.entry(name.clone()).or_default();
-        entry.candidate = candidate;
+        entry.candidate.clone_from(&plan.after);
         entry.operation = Some(operation);
-        Ok(started)
+        Ok(Reserved { before, plan, started })
     }
 
     /// Ends the reservation.
@@ -73,31 +138,28 @@ impl Catalog {
     }
 
     /// Replaces what is acknowledged.
-    pub(crate) fn store(&self, name: &ServiceName, stored: Option<Stored>) {
+    pub(crate) fn store(&self, name: &ServiceName, stored: Option<Service>) {
         self.entries().entry(name.clone()).or_default().stored = stored;
     }
 
-    pub(crate) fn stored(&self, name: &ServiceName) -> Option<Stored> {
+    pub(crate) fn stored(&self, name: &ServiceName) -> Option<Service> {
         self.entries().get(name)?.stored.clone()
     }
 
     /// Acknowledged services and those being made for the first time, each with the operation under way.
-    pub(crate) fn list(&self) -> Vec<(Stored, Option<String>)> {
+    pub(crate) fn list(&self) -> Vec<(Service, Option<String>)> {
         self.entries().values().filter_map(shown).collect()
     }
 
-    pub(crate) fn get(&self, name: &ServiceName) -> Option<(Stored, Option<String>)> {
+    pub(crate) fn get(&self, name: &ServiceName) -> Option<(Service, Option<String>)> {
         self.entries().get(name).and_then(shown)
     }
 
     /// Services that use a model: running, stopped, or being made.
     pub(crate) fn users(&self, model: &ModelId) -> Vec<String> {
-        let uses = |spec: &ServiceSpec| spec.models.iter().any(|used| used.id == *model);
         let entries = self.entries();
-        let users = entries.iter().filter(|(_, entry)| {
-            entry.stored.as_ref().is_some_and(|stored| uses(&stored.spec))
-                || entry.candidate.as_ref().is_some_and(|candidate| uses(candidate))
-        });
+        let uses = |service: &Option<Service>| service.as_ref().is_some_and(|service| service.uses(model));
+        let users = entries.iter().filter(|(_, entry)| uses(&entry.stored) || uses(&entry.candidate));
         users.map(|(name, _)| name.to_string()).collect()
     }
 
@@ -106,37 +168,29 @@ impl Catalog {
     }
 }
 
-fn shown(entry: &Entry) -> Option<(Stored, Option<String>)> {
-    let first = || {
-        let spec = Arc::clone(entry.candidate.as_ref()?);
-        Some(Stored { spec, running: true, created: 0, updated: 0 })
-    };
-    Some((entry.stored.clone().or_else(first)?, entry.operation.clone()))
+fn shown(entry: &Entry) -> Option<(Service, Option<String>)> {
+    let service = entry.stored.clone().or_else(|| entry.candidate.clone())?;
+    Some((service, entry.operation.clone()))
 }
 
-/// Counts the distinct models of all running services once `candidate` has replaced what its name runs now.
-fn check_models(
-    entries: &BTreeMap<ServiceName, Entry>,
-    candidate: &ServiceSpec,
-    limit: usize,
-) -> Result<(), ControlError> {
-    let others = entries.iter().filter(|(name, _)| **name != candidate.name);
-    let mut held: BTreeSet<&ModelId> =
-        others.filter_map(|(_, entry)| entry.holding()).flat_map(|spec| &spec.models).map(|model| &model.id).collect();
+/// Counts the distinct models of all running versions once `candidate` has replaced what its name runs now.
+fn check_models(entries: &BTreeMap<ServiceName, Entry>, candidate: &Service, limit: usize) -> Result<(), ControlError> {
+    let models = |service: &'_ Service| -> Vec<ModelId> {
+        service.running().flat_map(|(_, version)| &version.spec.models).map(|model| model.id.clone()).collect()
+    };
+    let others = entries.iter().filter(|(name, _)| *name != candidate.name());
+    let mut held: BTreeSet<ModelId> = others.filter_map(|(_, entry)| entry.holding()).flat_map(models).collect();
     let mut first = None;
-    for model in &candidate.models {
-        held.insert(&model.id);
+    for model in models(candidate) {
+        held.insert(model.clone());
         if held.len() > limit {
-            first.get_or_insert(&model.id);
+            first.get_or_insert(model);
         }
     }
     match first {
-        Some(first) => Err(ControlError::TooManyModels {
-            service: candidate.name.clone(),
-            count: held.len(),
-            limit,
-            first: first.clone(),
-        }),
+        Some(first) => {
+            Err(ControlError::TooManyModels { service: candidate.name().clone(), count: held.len(), limit, first })
+        }
         None => Ok(()),
     }
 }

@@ -4,6 +4,10 @@
 
 mod agent;
 mod content;
+mod credentials;
+mod management;
+mod services;
+mod tls;
 
 use std::io::Read;
 
@@ -11,6 +15,8 @@ use scorehost_core::{Digest, Failure, ModelId, ServiceName};
 
 pub use agent::{Client, ScoreAnswer};
 pub use content::{digest_of, digest_of_bytes};
+pub use credentials::{CredentialStore, Lent};
+pub use tls::ClientTls;
 
 use crate::wire;
 

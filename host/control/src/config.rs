@@ -5,6 +5,8 @@ use std::time::Duration;
 pub struct ControlConfig {
     /// Distinct models that all running services of this container may use together.
     pub max_models: usize,
+    /// Versions of one service.
+    pub max_versions: usize,
     /// Bytes of a JSON body.
     pub max_json_bytes: usize,
     /// Bytes of one uploaded file.
@@ -22,10 +24,11 @@ pub struct ControlConfig {
 }
 
 impl Default for ControlConfig {
-    /// 1000 models, JSON of 1 MiB, files of 64 GiB, 10 000 files a model, operations of 10 minutes.
+    /// 1000 models, 6 versions a service, JSON of 1 MiB, files of 64 GiB, 10 000 files a model, operations of 10 minutes.
     fn default() -> Self {
         Self {
             max_models: 1000,
+            max_versions: 6,
             max_json_bytes: 1 << 20,
             max_blob_bytes: 64 << 30,
             max_model_files: 10_000,

@@ -1,153 +1,218 @@
-//! Carrying an operation out: write the board, wait for the reconciler, make it durable, acknowledge.
+//! Deploy, update and scale: requests into candidates.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use scorehost_core::{Access, EndpointSpec, Failure, ServiceName, ServiceSpec, VersionKey, VersionName};
+use bytes::Bytes;
+use http::Response;
+use scorehost_core::{Digest, Failure, ModelRef, ScorerRef, ServiceName, ServiceSpec, VersionName};
+use scorehost_registry::{RegisteredModel, Registry};
+use serde_json::Value;
 
-use crate::ControlError;
-use crate::catalog::Stored;
-use crate::desired::Observed;
-use crate::document;
-use crate::operations::{End, Progress, millis};
-use crate::services::{Control, Inner};
-use crate::wire::OperationState;
+use crate::body::{self, Body, BodyError};
+use crate::catalog::Version;
+use crate::files::DeploymentConfig;
+use crate::models::{find, known};
+use crate::operations::Progress;
+use crate::plan::{Candidate, Plan};
+use crate::services::{Control, accepted};
+use crate::{ControlError, merge, wire};
 
-/// What an operation does to its service.
-#[derive(Clone)]
-pub(crate) enum Change {
-    /// Runs this description in place of what there is.
-    Run(Arc<ServiceSpec>),
-    /// Stops it and keeps the description.
-    Stop,
-    /// Stops it and forgets it.
-    Delete,
-}
+/// Replicas at most in a change of their number.
+const MOST_REPLICAS: u32 = 1_000_000;
 
 impl Control {
-    /// Starts an operation on a service, or says why it may not start.
-    pub(crate) fn launch(
+    pub(crate) async fn deploy<B>(&self, name: &str, content: B) -> Result<Response<Body>, Failure>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: Into<BodyError>,
+    {
+        let name: ServiceName = name.parse()?;
+        let deployment = body::json(&body::read(content, self.0.config.max_json_bytes).await?)?;
+        Ok(accepted(&*self.deploy_service(name, deployment).await?))
+    }
+
+    /// Checks a deployment against the registry and starts its operation.
+    pub(crate) async fn deploy_service(
         &self,
-        action: &str,
+        name: ServiceName,
+        deployment: wire::Deployment,
+    ) -> Result<Arc<Progress>, Failure> {
+        let wire::Deployment { models, scorer, deployment, variables, version, traffic } = deployment;
+        let kept = deployment.unwrap_or_else(merge::nothing_said);
+        let config = DeploymentConfig::from_value(&kept)?;
+        config.check_supported()?;
+        let version = named_version(version, &config)?;
+        let warnings = config.warnings();
+        let scorer = scorer.as_deref().map(str::parse::<Digest>).transpose()?;
+        let _gate = self.0.models_gate.lock().await;
+        let models = self.0.store(move |registry| resolve(registry, &models, scorer.as_ref())).await?;
+        let percent = traffic.or(config.traffic_percentile);
+        let parts = Parts { scorer: scorer.map(|component| ScorerRef { component }), models, variables };
+        let spec = specification(ServiceSpec::new(name.clone()), parts, &config);
+        let candidate = Candidate { spec, config, kept: merge::kept(kept), version, percent };
+        self.launch("deploy", &name, warnings, |before, context| Plan::deploy(before, candidate, context))
+    }
+
+    pub(crate) async fn update<B>(&self, name: &str, content: B) -> Result<Response<Body>, Failure>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: Into<BodyError>,
+    {
+        let name: ServiceName = name.parse()?;
+        let update = body::json(&body::read(content, self.0.config.max_json_bytes).await?)?;
+        Ok(accepted(&*self.update_service("update", &name, update).await?))
+    }
+
+    pub(crate) async fn scale<B>(&self, name: &str, content: B) -> Result<Response<Body>, Failure>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: Into<BodyError>,
+    {
+        let name: ServiceName = name.parse()?;
+        let scale: wire::Scale = body::json(&body::read(content, self.0.config.max_json_bytes).await?)?;
+        check_scale(&scale)?;
+        let deployment = Some(merge::scaling(&scale));
+        let update = wire::Update { version: scale.version, deployment, ..wire::Update::default() };
+        Ok(accepted(&*self.update_service("scale", &name, update).await?))
+    }
+
+    /// Changes a part of a version and leaves everything else as it is.
+    async fn update_service(
+        &self,
+        action: &'static str,
         name: &ServiceName,
-        change: Change,
-        warnings: Vec<String>,
-    ) -> Result<Arc<Progress>, ControlError> {
-        let candidate = match &change {
-            Change::Run(spec) => Some(Arc::clone(spec)),
-            Change::Stop | Change::Delete => None,
-        };
-        let inner = &self.0;
-        let progress = inner.catalog.reserve(name, candidate, inner.config.max_models, || {
-            let progress = inner.operations.start(action, name, warnings);
-            (progress.current().id, progress)
-        })?;
-        let reservation = Reservation { inner: Arc::clone(inner), name: name.clone(), progress: Arc::clone(&progress) };
-        inner.runtime.spawn(reservation.carry_out(change));
-        Ok(progress)
+        update: wire::Update,
+    ) -> Result<Arc<Progress>, Failure> {
+        let (service, _) = self.known_service(name)?;
+        let version = update.version.as_deref().map(str::parse::<VersionName>).transpose()?;
+        let former = service.version(version.as_ref().unwrap_or(service.default()))?.clone();
+        let (config, kept) = patched(&former, update.deployment.as_ref())?;
+        let warnings = config.warnings();
+        let _gate = self.0.models_gate.lock().await;
+        let parts = self.parts(&former.spec, update.models, update.scorer, update.variables).await?;
+        let spec = specification((*former.spec).clone(), parts, &config);
+        let candidate = Candidate { spec, config, kept, version: None, percent: None };
+        self.launch_existing(action, name, warnings, |before, context| {
+            Plan::update(before, &former.spec, candidate, context)
+        })
     }
-}
 
-/// Frees the service and ends the operation also where its task is dropped half-way.
-struct Reservation {
-    inner: Arc<Inner>,
-    name: ServiceName,
-    progress: Arc<Progress>,
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.inner.catalog.release(&self.name);
-        self.progress.finish(Err(self.cancelled()));
-    }
-}
-
-impl Reservation {
-    async fn carry_out(self, change: Change) {
-        let before = self.inner.board.placed(&self.key());
-        let realised = tokio::select! {
-            result = self.realise(&change) => result,
-            () = tokio::time::sleep(self.inner.config.operation_timeout) => Err(self.timed_out()),
-            () = self.progress.cancelled() => Err(self.cancelled()),
+    /// What a version consists of once its changes are applied.
+    async fn parts(
+        &self,
+        former: &ServiceSpec,
+        models: Option<Vec<String>>,
+        scorer: Option<String>,
+        changes: BTreeMap<String, Option<String>>,
+    ) -> Result<Parts, Failure> {
+        let scorer = match scorer {
+            Some(digest) => Some(ScorerRef { component: digest.parse()? }),
+            None => former.scorer,
         };
-        let result = match realised {
-            Ok(()) => self.keep(change).await.map_err(End::from),
-            Err(end) => Err(end),
-        };
-        if let Err(end) = &result {
-            self.inner.board.restore(&self.key(), before);
-            let detail = end.failure.detail.as_deref().unwrap_or_default();
-            tracing::warn!(service = %self.name, state = end.state.name(), message = %end.failure, detail, "operation ended without success");
+        let names = models.unwrap_or_else(|| former.models.iter().map(|model| model.id.to_string()).collect());
+        let component = scorer.map(|scorer| scorer.component);
+        let models = self.0.store(move |registry| resolve(registry, &names, component.as_ref())).await?;
+        let mut variables = former.variables.clone();
+        for (name, value) in changes {
+            match value {
+                Some(value) => variables.insert(name, value),
+                None => variables.remove(&name),
+            };
         }
-        self.inner.catalog.release(&self.name);
-        self.progress.finish(result);
-    }
-
-    /// Writes the board and waits until the reconciler has made it true.
-    async fn realise(&self, change: &Change) -> Result<(), End> {
-        let mut reports = self.inner.board.reports();
-        match change {
-            Change::Run(spec) => {
-                self.inner.board.put_endpoint(open(spec));
-                self.inner.board.put(Arc::clone(spec));
-            }
-            // A stopped service is not on the board, and nobody would report it gone.
-            Change::Stop | Change::Delete if self.inner.board.placed(&self.key()).is_none() => return Ok(()),
-            Change::Stop | Change::Delete => self.inner.board.remove(&self.key()),
-        }
-        loop {
-            let report = reports.borrow_and_update().get(&self.key()).cloned();
-            match (change, report) {
-                (Change::Run(_), Some(Observed::Ready)) | (Change::Stop | Change::Delete, None) => return Ok(()),
-                (Change::Run(_), Some(Observed::Failed(failure))) => return Err(failure.into()),
-                (_, Some(Observed::Progressing { phase })) if phase != self.progress.current().phase => {
-                    self.progress.phase(&phase);
-                }
-                _ => {}
-            }
-            reports.changed().await.map_err(Failure::internal)?;
-        }
-    }
-
-    /// What this operation changes on the board.
-    fn key(&self) -> VersionKey {
-        VersionKey { service: self.name.clone(), version: VersionName::first() }
-    }
-
-    /// Makes the change durable, then visible.
-    async fn keep(&self, change: Change) -> Result<(), Failure> {
-        let former = self.inner.catalog.stored(&self.name);
-        let now = millis(&*self.inner.clock) / 1000;
-        let stored = match change {
-            Change::Run(spec) => {
-                let created = former.map_or(now, |former| former.created);
-                Some(Stored { spec, running: true, created, updated: now })
-            }
-            Change::Stop => former.map(|former| Stored { running: false, updated: now, ..former }),
-            Change::Delete => None,
-        };
-        let (key, document) = (self.name.to_string(), stored.as_ref().map(document::encode));
-        self.inner
-            .store(move |registry| match document {
-                Some(document) => registry.put_document(document::KIND, &key, &document),
-                None => registry.delete_document(document::KIND, &key).map(drop),
-            })
-            .await?;
-        self.inner.catalog.store(&self.name, stored);
-        Ok(())
-    }
-
-    fn timed_out(&self) -> End {
-        let (seconds, phase) = (self.inner.config.operation_timeout.as_secs(), self.progress.current().phase);
-        End { state: OperationState::TimedOut, failure: ControlError::TimedOut { seconds, phase }.into() }
-    }
-
-    fn cancelled(&self) -> End {
-        let failure = ControlError::Cancelled { phase: self.progress.current().phase }.into();
-        End { state: OperationState::Cancelled, failure }
+        Ok(Parts { scorer, models, variables })
     }
 }
 
-/// The front of a service with one version that everyone may call.
-pub(crate) fn open(spec: &ServiceSpec) -> Arc<EndpointSpec> {
-    Arc::new(EndpointSpec::new(spec.name.clone(), Access::Open, spec.version.clone()))
+/// What a version is made of, beside its settings.
+struct Parts {
+    scorer: Option<ScorerRef>,
+    models: Vec<ModelRef>,
+    variables: BTreeMap<String, String>,
+}
+
+fn specification(base: ServiceSpec, parts: Parts, config: &DeploymentConfig) -> ServiceSpec {
+    let Parts { scorer, models, variables } = parts;
+    ServiceSpec {
+        name: base.name,
+        version: base.version,
+        scorer,
+        models,
+        variables,
+        admission: config.admission(),
+        scaling: config.scaling(),
+        grants: config.grants(),
+        collection: config.collection(),
+        recording: config.recording(),
+        warm_up: config.warm_up(),
+    }
+}
+
+/// The configuration of a version with a patch applied, checked whole, and what is kept of it.
+fn patched(former: &Version, patch: Option<&Value>) -> Result<(DeploymentConfig, Value), Failure> {
+    let config = match patch {
+        Some(Value::Object(_)) | None => {
+            merge::patched(&former.config, patch.unwrap_or(&Value::Object(Default::default())))
+        }
+        Some(_) => return Err(ControlError::Patch.into()),
+    };
+    let read = DeploymentConfig::from_value(&config)?;
+    read.check_supported()?;
+    Ok((read, merge::kept(config)))
+}
+
+/// The version that a deployment names: in the request, or in its file.
+fn named_version(asked: Option<String>, config: &DeploymentConfig) -> Result<Option<VersionName>, Failure> {
+    let asked = asked.as_deref().map(str::parse::<VersionName>).transpose()?;
+    match (asked, config.version_name.clone()) {
+        (Some(asked), Some(of_file)) if asked != of_file => Err(ControlError::TwoVersions { asked, of_file }.into()),
+        (asked, of_file) => Ok(asked.or(of_file)),
+    }
+}
+
+fn check_scale(scale: &wire::Scale) -> Result<(), ControlError> {
+    let wire::Scale { num_replicas, min_replicas, max_replicas, .. } = scale;
+    let bounds = min_replicas.is_some() || max_replicas.is_some();
+    if num_replicas.is_some() == bounds {
+        return Err(ControlError::Scale);
+    }
+    for (what, number, least) in
+        [("numReplicas", num_replicas, 1), ("minReplicas", min_replicas, 0), ("maxReplicas", max_replicas, 1)]
+    {
+        if let Some(number) = number.filter(|number| !(least..=MOST_REPLICAS).contains(number)) {
+            return Err(ControlError::Replicas { what, number, least });
+        }
+    }
+    Ok(())
+}
+
+/// Looks up everything that a deployment names.
+fn resolve(registry: &Registry, names: &[String], scorer: Option<&Digest>) -> Result<Vec<ModelRef>, Failure> {
+    let models: Vec<RegisteredModel> = names.iter().map(|name| find(registry, name)).collect::<Result<_, _>>()?;
+    let mut seen = BTreeSet::new();
+    if let Some(model) = models.iter().find(|model| !seen.insert(&model.id)) {
+        return Err(ControlError::RepeatedModel { model: model.id.clone() }.into());
+    }
+    match scorer {
+        Some(digest) if registry.blob_size(digest)?.is_none() => {
+            return Err(ControlError::NoComponent { digest: *digest }.into());
+        }
+        Some(_) => {}
+        None => check_no_code(&models)?,
+    }
+    Ok(models.into_iter().map(|model| ModelRef { id: model.id }).collect())
+}
+
+fn check_no_code(models: &[RegisteredModel]) -> Result<(), ControlError> {
+    let [model] = models else { return Err(ControlError::NoCodeModels { count: models.len() }) };
+    if has_graph(model) {
+        return Ok(());
+    }
+    let files = known(model.files.iter().map(|file| file.path.clone()));
+    Err(ControlError::NoGraph { model: model.id.clone(), files })
+}
+
+/// Whether a model has a file that can be a graph.
+pub(crate) fn has_graph(model: &RegisteredModel) -> bool {
+    model.files.iter().any(|file| file.path.to_ascii_lowercase().ends_with(".onnx"))
 }

@@ -158,10 +158,21 @@ impl Board {
         Some(Placed { desired, observed })
     }
 
-    /// Puts back what was there before, with its generation.
+    /// Puts back what was there before, with its generation. What was still being made gets a new one: its report may have
+    /// come while it was not wanted.
     pub(crate) fn restore(&self, key: &VersionKey, before: Option<Placed>) {
-        let _step = self.step();
-        self.write(key, before);
+        let mut step = self.step();
+        let on_board = self.desired.borrow().versions.get(key).map(|desired| desired.generation);
+        let before = before.map(|placed| match placed.observed {
+            Observed::Progressing { .. } if on_board != Some(placed.desired.generation) => {
+                *step += 1;
+                Placed { desired: Desired { generation: *step, ..placed.desired }, ..placed }
+            }
+            _ => placed,
+        });
+        if on_board != before.as_ref().map(|placed| placed.desired.generation) {
+            self.write(key, before);
+        }
     }
 
     fn write(&self, key: &VersionKey, placed: Option<Placed>) {

@@ -1,121 +1,67 @@
-//! Services as the registry keeps them.
+//! Services as the registry keeps them: one document for the front of each, one for each version.
+//!
+//! A change of both is one transaction, so a restart finds a service as it was before an operation or as it was after.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+mod endpoint;
+mod first_format;
+mod version;
 
-use scorehost_core::{Admission, Collection, Grants, IdError, ModelRef, Scaling, ScorerRef, ServiceSpec};
-use serde::{Deserialize, Serialize};
+use scorehost_registry::DocumentChange;
+use serde::Serialize;
 
 use crate::ControlError;
-use crate::catalog::Stored;
+use crate::catalog::Service;
 
-/// Kind of the registry's documents that hold services.
-pub(crate) const KIND: &str = "service";
+pub(crate) use endpoint::{Front, decode as decode_endpoint};
+pub(crate) use first_format::decode as decode_first_format;
+pub(crate) use version::decode as decode_version;
 
-/// Layout of the document; a reader refuses what it does not know.
-const FORMAT: u32 = 1;
+/// Kind of the documents that hold a service with its only version, as releases before versions wrote them.
+pub(crate) const FIRST_FORMAT: &str = "service";
+/// Kind of the documents that hold fronts; the key is the service's name.
+pub(crate) const ENDPOINT: &str = "endpoint";
+/// Kind of the documents that hold versions; the key is `service/version`.
+pub(crate) const VERSION: &str = "version";
+/// Kind of the documents that hold operations; the key is the id.
+pub(crate) const OPERATION: &str = "operation";
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    format: u32,
-    name: String,
-    running: bool,
-    created: u64,
-    updated: u64,
-    scorer: Option<String>,
-    models: Vec<String>,
-    variables: BTreeMap<String, String>,
-    collect: bool,
-    admission: AdmissionDocument,
-    grants: GrantsDocument,
-}
+/// Layout of endpoints and versions; a reader refuses what it does not know.
+const FORMAT: u32 = 2;
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AdmissionDocument {
-    min_replicas: u32,
-    max_replicas: u32,
-    requests_per_replica: u32,
-    max_queue_wait_ms: u64,
-    max_queue: u32,
-    scoring_timeout_ms: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GrantsDocument {
-    memory_bytes: u64,
-    clock: bool,
-    random: bool,
-}
-
-/// A service as JSON.
-pub(crate) fn encode(stored: &Stored) -> Vec<u8> {
-    let spec = &stored.spec;
-    let document = Document {
-        format: FORMAT,
-        name: spec.name.to_string(),
-        running: stored.running,
-        created: stored.created,
-        updated: stored.updated,
-        scorer: spec.scorer.map(|scorer| scorer.component.to_string()),
-        models: spec.models.iter().map(|model| model.id.to_string()).collect(),
-        variables: spec.variables.clone(),
-        collect: spec.collection.is_some(),
-        admission: AdmissionDocument {
-            min_replicas: spec.scaling.min,
-            max_replicas: spec.scaling.max,
-            requests_per_replica: spec.admission.requests_per_replica,
-            max_queue_wait_ms: spec.admission.max_queue_wait.as_millis() as u64,
-            max_queue: spec.admission.max_queue,
-            scoring_timeout_ms: spec.admission.scoring_timeout.as_millis() as u64,
-        },
-        grants: GrantsDocument {
-            memory_bytes: spec.grants.memory_bytes,
-            clock: spec.grants.clock,
-            random: spec.grants.random,
-        },
-    };
-    // Strings, numbers and maps with string keys always encode.
-    serde_json::to_vec(&document).unwrap_or_default()
-}
-
-/// The service of a document, or why it cannot be read.
-pub(crate) fn decode(key: &str, content: &[u8]) -> Result<Stored, ControlError> {
-    let unreadable = |reason: String| ControlError::Document { service: key.to_owned(), reason };
-    let document: Document = serde_json::from_slice(content).map_err(|error| unreadable(error.to_string()))?;
-    if document.format != FORMAT {
-        return Err(unreadable(format!("it has format {}, this version reads {FORMAT}", document.format)));
+/// What must be written to get from one state of a service to another.
+pub(crate) fn changes(before: Option<&Service>, after: Option<&Service>) -> Vec<DocumentChange> {
+    let Some(name) = before.or(after).map(|service| service.name().clone()) else { return Vec::new() };
+    let put_front = after.map(endpoint::encode);
+    let mut changes = vec![DocumentChange { kind: ENDPOINT, key: name.to_string(), bytes: put_front }];
+    let former = |version| before.and_then(|service| service.versions.get(version));
+    for (version, made) in after.iter().flat_map(|service| &service.versions) {
+        if former(version) != Some(made) {
+            let key = format!("{name}/{version}");
+            changes.push(DocumentChange { kind: VERSION, key, bytes: Some(version::encode(made)) });
+        }
     }
-    let (running, created, updated) = (document.running, document.created, document.updated);
-    let spec = specification(document).map_err(|error| unreadable(error.to_string()))?;
-    Ok(Stored { spec: Arc::new(spec), running, created, updated })
+    let goes = |version: &&_| after.is_none_or(|service| !service.versions.contains_key(*version));
+    for version in before.iter().flat_map(|service| service.versions.keys()).filter(goes) {
+        changes.push(DocumentChange { kind: VERSION, key: format!("{name}/{version}"), bytes: None });
+    }
+    changes
 }
 
-fn specification(document: Document) -> Result<ServiceSpec, IdError> {
-    let Document { admission, grants, .. } = document;
-    let scorer = document.scorer.map(|component| component.parse()).transpose()?;
-    Ok(ServiceSpec {
-        scorer: scorer.map(|component| ScorerRef { component }),
-        models: document.models.iter().map(|id| Ok(ModelRef { id: id.parse()? })).collect::<Result<_, IdError>>()?,
-        variables: document.variables,
-        admission: Admission {
-            requests_per_replica: admission.requests_per_replica,
-            max_queue_wait: Duration::from_millis(admission.max_queue_wait_ms),
-            max_queue: admission.max_queue,
-            scoring_timeout: Duration::from_millis(admission.scoring_timeout_ms),
-            ..Admission::default()
-        },
-        scaling: Scaling { min: admission.min_replicas, max: admission.max_replicas, ..Scaling::default() },
-        grants: Grants {
-            memory_bytes: grants.memory_bytes,
-            clock: grants.clock,
-            random: grants.random,
-            ..Grants::default()
-        },
-        collection: document.collect.then(Collection::default),
-        ..ServiceSpec::new(document.name.parse()?)
-    })
+/// A document as JSON. Strings, numbers, lists and maps with string keys always encode.
+pub(crate) fn json(document: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(document).unwrap_or_default()
 }
+
+fn check_format(found: u32, known: u32) -> Result<(), String> {
+    if found == known {
+        return Ok(());
+    }
+    Err(format!("it has format {found}, this version reads {known}"))
+}
+
+fn unreadable(key: &str, reason: impl ToString) -> ControlError {
+    ControlError::Document { document: key.to_owned(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

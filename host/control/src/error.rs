@@ -1,4 +1,4 @@
-use scorehost_core::{Digest, ErrorKind, Failure, ModelId, ServiceName};
+use scorehost_core::{Digest, ErrorKind, Failure, ModelId, ServiceName, VersionName};
 
 /// What the management API refuses, and what it cannot do.
 #[derive(Debug, thiserror::Error)]
@@ -187,14 +187,153 @@ pub enum ControlError {
         /// Its state.
         state: &'static str,
     },
-    /// A stored description of a service that cannot be read.
-    #[error("the stored description of service '{service}' cannot be read: {reason}")]
+    /// A stored description that cannot be read.
+    #[error("the stored description of '{document}' cannot be read: {reason}")]
     Document {
-        /// The service.
-        service: String,
+        /// Key of the document.
+        document: String,
         /// Why.
         reason: String,
     },
+    /// A version that the service does not have.
+    #[error("service '{service}' has no version '{version}'; it has: {known}")]
+    NoVersion {
+        /// The service.
+        service: ServiceName,
+        /// Version asked for.
+        version: String,
+        /// Versions there are.
+        known: String,
+    },
+    /// One version too many.
+    #[error(
+        "service '{service}' has {} versions and the limit is {limit}, so version '{version}' is refused; it has: {}",
+        versions.len(), names(versions)
+    )]
+    TooManyVersions {
+        /// The service.
+        service: ServiceName,
+        /// The version that is too many.
+        version: VersionName,
+        /// The bound.
+        limit: usize,
+        /// Versions there are, oldest first.
+        versions: Vec<VersionName>,
+    },
+    /// A deployment whose file names another version than its request.
+    #[error("the request names version '{asked}', its deploymentconfig.json '{of_file}'")]
+    TwoVersions {
+        /// In the request.
+        asked: VersionName,
+        /// `versionName` of the file.
+        of_file: VersionName,
+    },
+    /// A default version that would go while there are others.
+    #[error("version '{version}' is the default of service '{service}' and cannot be deleted while there are others")]
+    DefaultVersion {
+        /// The service.
+        service: ServiceName,
+        /// The version.
+        version: VersionName,
+    },
+    /// A version that was to get requests and does not answer.
+    #[error("version '{version}' of service '{service}' is not ready, so no request is sent to it")]
+    NotReady {
+        /// The service.
+        service: ServiceName,
+        /// The version.
+        version: VersionName,
+    },
+    /// A percentage out of its bounds.
+    #[error("the share of version '{version}' is {percent} %, expected 0 to 100")]
+    Percent {
+        /// The version.
+        version: VersionName,
+        /// The percentage.
+        percent: f64,
+    },
+    /// Percentages that do not add up.
+    #[error("the shares of all versions are {sum} % together, expected at most 100; the default version gets the rest")]
+    PercentSum {
+        /// Their sum.
+        sum: f64,
+    },
+    /// A share for the default version.
+    #[error("version '{version}' is the default and gets what the others leave, so it has no share of its own")]
+    SplitDefault {
+        /// The version.
+        version: VersionName,
+    },
+    /// A version with two shares.
+    #[error("version '{version}' has two shares")]
+    SplitTwice {
+        /// The version.
+        version: VersionName,
+    },
+    /// A shadow of the default version.
+    #[error("version '{version}' is the default and answers itself, so it gets no copies")]
+    ShadowDefault {
+        /// The version.
+        version: VersionName,
+    },
+    /// A header name that no request can have.
+    #[error("'{header}' is not the name of a header")]
+    Header {
+        /// The name.
+        header: String,
+    },
+    /// A key that no request can carry. The key itself is not told.
+    #[error("a key has 1 to {longest} visible ASCII characters; this one does not")]
+    Key {
+        /// Characters at most.
+        longest: usize,
+    },
+    /// Keys of a service that has none.
+    #[error("service '{service}' has no keys: its authentication is '{auth}'")]
+    NoKeys {
+        /// The service.
+        service: ServiceName,
+        /// What it asks for instead.
+        auth: &'static str,
+    },
+    /// A token of a service that takes none.
+    #[error("service '{service}' takes no tokens: its authentication is '{auth}'")]
+    NoTokens {
+        /// The service.
+        service: ServiceName,
+        /// What it asks for instead.
+        auth: &'static str,
+    },
+    /// A change of settings that is no object.
+    #[error("'deployment' must be an object with the keys of deploymentconfig.json that change")]
+    Patch,
+    /// A service that changed between the look at it and the change of it.
+    #[error("service '{service}' changed meanwhile")]
+    Changed {
+        /// The service.
+        service: ServiceName,
+    },
+    /// A change of the number of replicas that does not say which.
+    #[error("a number of replicas is either numReplicas, or minReplicas and maxReplicas, one of which may be left out")]
+    Scale,
+    /// A number of replicas out of its bounds.
+    #[error("{what} is {number}, expected {least} to 1000000")]
+    Replicas {
+        /// Which.
+        what: &'static str,
+        /// The number.
+        number: u32,
+        /// The least.
+        least: u32,
+    },
+    /// A request whose caller nobody asked for a credential.
+    #[error("the caller of the management API is not known")]
+    NoPrincipal,
+}
+
+/// Names for a message.
+fn names(versions: &[VersionName]) -> String {
+    versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl ControlError {
@@ -204,12 +343,20 @@ impl ControlError {
             | Self::NoBlob { .. }
             | Self::NoModel { .. }
             | Self::NoService { .. }
+            | Self::NoVersion { .. }
             | Self::NoOperation { .. } => ErrorKind::NotFound,
             Self::Method { .. } => ErrorKind::Unsupported,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
-            Self::InUse { .. } | Self::Busy { .. } | Self::Cancelled { .. } | Self::Finished { .. } => {
-                ErrorKind::Conflict
-            }
+            Self::InUse { .. }
+            | Self::Busy { .. }
+            | Self::Cancelled { .. }
+            | Self::Finished { .. }
+            | Self::DefaultVersion { .. }
+            | Self::NotReady { .. }
+            | Self::Changed { .. }
+            | Self::NoKeys { .. }
+            | Self::NoTokens { .. } => ErrorKind::Conflict,
+            Self::NoPrincipal => ErrorKind::Unauthenticated,
             Self::Followers { .. } => ErrorKind::Overloaded,
             Self::TimedOut { .. } => ErrorKind::Deadline,
             Self::Document { .. } => ErrorKind::Internal,
@@ -223,7 +370,19 @@ impl ControlError {
             | Self::RepeatedModel { .. }
             | Self::NoCodeModels { .. }
             | Self::NoGraph { .. }
-            | Self::TooManyModels { .. } => ErrorKind::InvalidInput,
+            | Self::TooManyModels { .. }
+            | Self::TooManyVersions { .. }
+            | Self::TwoVersions { .. }
+            | Self::Percent { .. }
+            | Self::PercentSum { .. }
+            | Self::SplitDefault { .. }
+            | Self::SplitTwice { .. }
+            | Self::ShadowDefault { .. }
+            | Self::Header { .. }
+            | Self::Key { .. }
+            | Self::Patch
+            | Self::Scale
+            | Self::Replicas { .. } => ErrorKind::InvalidInput,
         }
     }
 
@@ -239,10 +398,44 @@ impl ControlError {
             Self::InUse { services, .. } => {
                 format!("delete the service first: scorehost service delete {}", services.first()?)
             }
-            Self::Busy { operation, .. } => format!("wait for it: scorehost operation show {operation}"),
+            Self::Busy { operation, .. } => {
+                format!(
+                    "wait for it: scorehost operation show {operation} --wait; or stop it: scorehost operation cancel {operation}"
+                )
+            }
             Self::TooManyModels { .. } => "delete a service that is no longer needed, or use another host".to_owned(),
             Self::NoService { .. } => "scorehost service list".to_owned(),
-            Self::TimedOut { .. } => "what ran before still runs; see the service's log".to_owned(),
+            Self::TimedOut { .. } => {
+                "see the service's log; a longer limit is set with serve --operation-timeout".to_owned()
+            }
+            Self::NoVersion { service, .. } => format!("scorehost endpoint show {service}"),
+            Self::TooManyVersions { service, versions, .. } => {
+                format!("delete one that is not needed: scorehost endpoint delete {service} {}", versions.first()?)
+            }
+            Self::TwoVersions { .. } => "name it in one place".to_owned(),
+            Self::DefaultVersion { service, .. } => {
+                format!(
+                    "promote another first: scorehost endpoint promote {service} VERSION; or delete all: scorehost service delete {service}"
+                )
+            }
+            Self::NotReady { service, .. } => {
+                format!(
+                    "see what it is doing: scorehost endpoint show {service}; and why: scorehost service logs {service}"
+                )
+            }
+            Self::PercentSum { .. } | Self::SplitDefault { .. } => {
+                "name shares of the other versions only, such as v2=10".to_owned()
+            }
+            Self::NoKeys { service, auth: "token" } => format!("scorehost service token {service}"),
+            Self::NoKeys { service, .. } => {
+                format!("ask for keys with: scorehost service update {service} --set authEnabled=true")
+            }
+            Self::NoTokens { service, auth: "key" } => format!("scorehost service keys {service}"),
+            Self::NoTokens { service, .. } => {
+                format!("ask for tokens with: scorehost service update {service} --set tokenAuthEnabled=true")
+            }
+            Self::Changed { .. } => "repeat it".to_owned(),
+            Self::NoPrincipal => "give a management credential with --token-file or SCOREHOST_TOKEN".to_owned(),
             _ => return None,
         })
     }

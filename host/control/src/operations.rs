@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use scorehost_core::{Clock, Failure, ServiceName};
+use scorehost_core::{Clock, Failure, ServiceName, VersionName};
 use tokio::sync::watch;
 
-use crate::wire::{Operation, OperationState};
+use crate::wire::{Error, LogLine, Operation, OperationState};
+
+/// Lines kept of one operation; the first and the latest say most, so those in between go.
+const MAX_LINES: usize = 200;
 
 /// How an operation ended badly.
 #[derive(Clone, Debug)]
@@ -30,35 +33,56 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    fn new(operation: Operation, clock: &Arc<dyn Clock>) -> Arc<Self> {
+        let cancelled = watch::Sender::new(false);
+        Arc::new(Self { current: watch::Sender::new(operation), cancelled, clock: Arc::clone(clock) })
+    }
+
     pub(crate) fn current(&self) -> Operation {
         self.current.borrow().clone()
     }
 
-    /// Tells what is being done now.
+    /// What is being done now; the log tells when it began.
     pub(crate) fn phase(&self, phase: &str) {
-        self.change(|operation| phase.clone_into(&mut operation.phase));
-    }
-
-    /// Ends the operation; the first end counts.
-    pub(crate) fn finish(&self, result: Result<(), End>) {
-        self.change(|operation| match result {
-            Ok(()) => operation.state = OperationState::Succeeded,
-            Err(end) => {
-                operation.state = end.state;
-                operation.error = Some((&end.failure).into());
+        let now = millis(&*self.clock);
+        self.current.send_modify(|operation| {
+            if !operation.state.finished() {
+                phase.clone_into(&mut operation.phase);
+                write(operation, now, phase.to_owned());
             }
         });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Operation)) {
+    /// The operation as it is once it has ended so.
+    pub(crate) fn ended(&self, result: &Result<(), End>, remains: Option<String>) -> Operation {
+        let mut operation = self.current();
         let now = millis(&*self.clock);
-        self.current.send_modify(|operation| {
-            if operation.state.finished() {
-                return;
+        match result {
+            Ok(()) => {
+                operation.state = OperationState::Succeeded;
+                write(&mut operation, now, "done".to_owned());
             }
-            change(operation);
-            operation.revision += 1;
-            operation.updated_ms = now;
+            Err(end) => {
+                operation.state = end.state;
+                operation.error = Some((&end.failure).into());
+                write(&mut operation, now, format!("{}: {}", end.state.name(), end.failure));
+                if let Some(remains) = &remains {
+                    write(&mut operation, now, remains.clone());
+                }
+                operation.remains = remains;
+            }
+        }
+        operation
+    }
+
+    /// Ends the operation; the first end counts.
+    pub(crate) fn finish(&self, ended: Operation) {
+        self.current.send_if_modified(|operation| {
+            let ends = !operation.state.finished();
+            if ends {
+                *operation = ended;
+            }
+            ends
         });
     }
 
@@ -87,7 +111,24 @@ impl Progress {
     }
 }
 
-/// The operations of this process.
+fn write(operation: &mut Operation, now: u64, text: String) {
+    if operation.log.len() >= MAX_LINES {
+        operation.log.remove(MAX_LINES / 2);
+    }
+    operation.log.push(LogLine { time_ms: now, text });
+    operation.revision += 1;
+    operation.updated_ms = now;
+}
+
+/// What is asked of an operation.
+pub(crate) struct Asked<'a> {
+    pub(crate) action: &'static str,
+    pub(crate) service: &'a ServiceName,
+    pub(crate) version: Option<&'a VersionName>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The operations that this host remembers.
 pub(crate) struct Operations {
     /// Start of the process in hexadecimal, so that ids are not used again after a restart.
     epoch: String,
@@ -100,6 +141,8 @@ pub(crate) struct Operations {
 struct Known {
     started: u64,
     operations: VecDeque<Arc<Progress>>,
+    /// Ids that were forgotten and whose documents are still there.
+    forgotten: Vec<String>,
 }
 
 impl Operations {
@@ -107,39 +150,64 @@ impl Operations {
         Self { epoch: format!("{:x}", millis(&*clock)), limit, clock, known: Mutex::default() }
     }
 
-    pub(crate) fn start(&self, action: &str, service: &ServiceName, warnings: Vec<String>) -> Arc<Progress> {
+    pub(crate) fn start(&self, asked: Asked<'_>) -> Arc<Progress> {
         let mut known = self.known();
         known.started += 1;
         let now = millis(&*self.clock);
-        let operation = Operation {
+        let mut operation = Operation {
             id: format!("{}-{}", self.epoch, known.started),
-            action: action.to_owned(),
-            service: service.to_string(),
+            action: asked.action.to_owned(),
+            service: asked.service.to_string(),
+            version: asked.version.map(ToString::to_string),
             state: OperationState::Running,
             phase: "accepted".to_owned(),
-            revision: 1,
-            warnings,
+            revision: 0,
+            warnings: asked.warnings,
+            log: Vec::new(),
             started_ms: now,
             updated_ms: now,
             error: None,
+            remains: None,
         };
-        let progress = Arc::new(Progress {
-            current: watch::Sender::new(operation),
-            cancelled: watch::Sender::new(false),
-            clock: Arc::clone(&self.clock),
-        });
+        write(&mut operation, now, "accepted".to_owned());
+        let progress = Progress::new(operation, &self.clock);
         known.operations.push_back(Arc::clone(&progress));
         known.forget(self.limit);
         progress
+    }
+
+    /// Takes in what a former process wrote down, oldest first. What was under way then was cut off, and nothing of it
+    /// is kept.
+    pub(crate) fn recall(&self, mut former: Vec<Operation>) {
+        former.sort_by(|a, b| (a.started_ms, &a.id).cmp(&(b.started_ms, &b.id)));
+        let mut known = self.known();
+        for mut operation in former {
+            if !operation.state.finished() {
+                cut_off(&mut operation);
+            }
+            known.operations.push_back(Progress::new(operation, &self.clock));
+        }
+        known.forget(self.limit);
+    }
+
+    /// Ids of operations that are no longer remembered, each told once.
+    pub(crate) fn forgotten(&self) -> Vec<String> {
+        std::mem::take(&mut self.known().forgotten)
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Progress>> {
         self.known().operations.iter().find(|progress| progress.current.borrow().id == id).cloned()
     }
 
-    /// All that are remembered, newest first.
-    pub(crate) fn list(&self) -> Vec<Operation> {
-        self.known().operations.iter().rev().map(|progress| progress.current()).collect()
+    /// All that are remembered, or those of one service, newest first and without their logs.
+    pub(crate) fn list(&self, service: Option<&str>) -> Vec<Operation> {
+        let known = self.known();
+        let wanted = known
+            .operations
+            .iter()
+            .rev()
+            .filter(|progress| service.is_none_or(|service| progress.current.borrow().service == service));
+        wanted.map(|progress| Operation { log: Vec::new(), ..progress.current() }).collect()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -153,9 +221,23 @@ impl Known {
         while self.operations.len() > limit {
             let finished = |progress: &Arc<Progress>| progress.current.borrow().state.finished();
             let Some(oldest) = self.operations.iter().position(finished) else { return };
-            self.operations.remove(oldest);
+            let oldest = self.operations.remove(oldest);
+            self.forgotten.extend(oldest.map(|progress| progress.current().id));
         }
     }
+}
+
+fn cut_off(operation: &mut Operation) {
+    let message = format!("the server stopped while it was in phase '{}'", operation.phase);
+    operation.state = OperationState::Cancelled;
+    operation.error = Some(Error {
+        kind: scorehost_core::ErrorKind::Unavailable.name().to_owned(),
+        message: message.clone(),
+        hint: Some("repeat it".to_owned()),
+    });
+    operation.remains = Some("nothing of it was kept".to_owned());
+    let now = operation.updated_ms;
+    write(operation, now, message);
 }
 
 /// Unix time in milliseconds.

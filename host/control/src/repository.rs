@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use scorehost_core::{BoxFuture, Failure, Repository, RepositoryEntry, ServiceName};
+use scorehost_core::{BoxFuture, Failure, Repository, RepositoryEntry, ServiceName, VersionName};
 
-use crate::deploy::Change;
+use crate::catalog::Service;
+use crate::deploy::has_graph;
 use crate::desired::Observed;
-use crate::files::DeploymentConfig;
+use crate::endpoint::succeeded;
 use crate::models::find;
 use crate::operations::Progress;
-use crate::services::{Control, has_graph};
+use crate::plan::Plan;
+use crate::services::Control;
 use crate::wire;
 
 impl Repository for Control {
@@ -21,35 +23,31 @@ impl Repository for Control {
     fn load<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let Some(progress) = self.start_load(name).await? else { return Ok(()) };
-            outcome(&progress).await
+            succeeded(&progress).await
         })
     }
 
     fn unload<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let service: ServiceName = name.parse()?;
-            let (stored, _) = self.known_service(&service)?;
-            if !stored.running {
+            let name: ServiceName = name.parse()?;
+            let (service, _) = self.known_service(&name)?;
+            if service.running().next().is_none() {
                 return Ok(());
             }
-            outcome(&*self.launch("unload", &service, Change::Stop, Vec::new())?).await
+            let progress = self
+                .launch_existing("unload", &name, Vec::new(), |service, context| Ok(Plan::unload(service, context)))?;
+            succeeded(&progress).await
         })
     }
 }
 
 impl Control {
-    /// Services first, then the newest version of each model with a graph that no service is named after.
+    /// Every version of every service first, then the newest version of each model with a graph that no service is named after.
     async fn repository_index(&self) -> Result<Vec<RepositoryEntry>, Failure> {
-        let mut entries = BTreeMap::new();
-        for (stored, _) in self.0.catalog.list() {
-            let (ready, reason) = match self.0.board.observed(&stored.spec.key()) {
-                Some(Observed::Ready) => (true, String::new()),
-                Some(Observed::Progressing { phase }) => (false, phase),
-                Some(Observed::Failed(failure)) => (false, failure.to_string()),
-                Some(Observed::Gone) | None => (false, "unloaded".to_owned()),
-            };
-            let name = stored.spec.name.to_string();
-            entries.insert(name.clone(), RepositoryEntry { name, version: "1".to_owned(), ready, reason });
+        let mut entries: BTreeMap<String, Vec<RepositoryEntry>> = BTreeMap::new();
+        for (service, _) in self.0.catalog.list() {
+            let versions = service.in_order().into_iter().map(|(version, _)| self.entry(&service, version)).collect();
+            entries.insert(service.name().to_string(), versions);
         }
         let models = self.0.store(|registry| Ok::<_, Failure>(registry.models()?)).await?;
         let mut newest = BTreeMap::new();
@@ -60,22 +58,39 @@ impl Control {
         for (name, version) in newest {
             let reason = "registered, not deployed".to_owned();
             let entry = RepositoryEntry { name: name.clone(), version: version.to_string(), ready: false, reason };
-            entries.entry(name).or_insert(entry);
+            entries.entry(name).or_insert_with(|| vec![entry]);
         }
-        Ok(entries.into_values().collect())
+        Ok(entries.into_values().flatten().collect())
+    }
+
+    fn entry(&self, service: &Service, version: &VersionName) -> RepositoryEntry {
+        let (ready, reason) = match self.0.board.observed(&service.key(version)) {
+            Some(Observed::Ready) => (true, String::new()),
+            Some(Observed::Progressing { phase }) => (false, phase),
+            Some(Observed::Failed(failure)) => (false, failure.to_string()),
+            Some(Observed::Gone) | None => (false, "unloaded".to_owned()),
+        };
+        RepositoryEntry { name: service.name().to_string(), version: version.to_string(), ready, reason }
     }
 
     /// Begins to load; `None` where there is nothing to do.
     async fn start_load(&self, name: &str) -> Result<Option<Arc<Progress>>, Failure> {
         let stored = name.parse::<ServiceName>().ok().and_then(|service| self.0.catalog.stored(&service));
-        if let Some(stored) = stored {
-            let service = stored.spec.name.clone();
-            let ready = matches!(self.0.board.observed(&stored.spec.key()), Some(Observed::Ready));
-            if stored.running && ready {
-                return Ok(None);
-            }
-            return Ok(Some(self.launch("load", &service, Change::Run(stored.spec), Vec::new())?));
+        let Some(stored) = stored else { return self.load_model(name).await.map(Some) };
+        let board = &self.0.board;
+        let ready = |service: &Service, version: &VersionName| {
+            matches!(board.observed(&service.key(version)), Some(Observed::Ready))
+        };
+        if stored.versions.iter().all(|(name, version)| version.running && ready(&stored, name)) {
+            return Ok(None);
         }
+        let progress = self.launch_existing("load", stored.name(), Vec::new(), |service, context| {
+            Ok(Plan::load(service, |version| ready(service, version), context))
+        });
+        progress.map(Some)
+    }
+
+    async fn load_model(&self, name: &str) -> Result<Arc<Progress>, Failure> {
         // The model must exist before its name is judged as a service's name, so that a wrong name reads "not found".
         let model = name.to_owned();
         let model = self.0.store(move |registry| find(registry, &model)).await?;
@@ -84,14 +99,6 @@ impl Control {
                 .with_hint(format!("deploy it under another name: scorehost deploy -n NAME -m {}", model.id))
         })?;
         let deployment = wire::Deployment { models: vec![model.id.to_string()], ..wire::Deployment::default() };
-        Ok(Some(self.deploy_service(service, deployment, &DeploymentConfig::default(), Vec::new()).await?))
-    }
-}
-
-/// The end of an operation as a result.
-async fn outcome(progress: &Progress) -> Result<(), Failure> {
-    match progress.finished().await.error {
-        Some(error) => Err(error.into()),
-        None => Ok(()),
+        self.deploy_service(service, deployment).await
     }
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use percent_encoding::percent_decode_str;
+use scorehost_auth::{Principal, Role};
 use scorehost_core::Failure;
 
 use crate::ControlError;
@@ -19,34 +20,81 @@ pub(crate) enum Route {
     Model,
     Services,
     Service,
+    Versions,
+    Version,
+    Promote,
+    Scale,
+    Traffic,
+    Keys,
+    Regenerate,
+    Token,
+    Report,
     Logs,
     Operations,
     Operation,
     Devices,
-    Version,
+    About,
+    Whoami,
+    Credentials,
+    Credential,
+    RotateSigningKey,
 }
 
 impl Route {
-    const ALL: [(&'static str, Self); 10] = [
+    pub(crate) const ALL: [(&'static str, Self); 23] = [
         ("/blobs/{name}", Self::Blob),
         ("/models", Self::Models),
         ("/models/{name}", Self::Model),
         ("/services", Self::Services),
         ("/services/{name}", Self::Service),
+        ("/services/{name}/versions", Self::Versions),
+        ("/services/{name}/versions/{version}", Self::Version),
+        ("/services/{name}/versions/{version}/promote", Self::Promote),
+        ("/services/{name}/scale", Self::Scale),
+        ("/services/{name}/traffic", Self::Traffic),
+        ("/services/{name}/keys", Self::Keys),
+        ("/services/{name}/keys/regenerate", Self::Regenerate),
+        ("/services/{name}/token", Self::Token),
+        ("/services/{name}/report", Self::Report),
         ("/services/{name}/logs", Self::Logs),
         ("/operations", Self::Operations),
         ("/operations/{name}", Self::Operation),
         ("/devices", Self::Devices),
-        ("/version", Self::Version),
+        ("/version", Self::About),
+        ("/whoami", Self::Whoami),
+        ("/credentials", Self::Credentials),
+        ("/credentials/{name}", Self::Credential),
+        ("/signing-keys/rotate", Self::RotateSigningKey),
     ];
 
-    const fn methods(self) -> &'static str {
+    pub(crate) const fn methods(self) -> &'static str {
         match self {
             Self::Blob => "HEAD, GET, PUT",
-            Self::Models => "GET, POST",
+            Self::Models | Self::Credentials => "GET, POST",
             Self::Model | Self::Operation => "GET, DELETE",
-            Self::Service => "GET, PUT, DELETE",
-            Self::Services | Self::Logs | Self::Operations | Self::Devices | Self::Version => "GET",
+            Self::Service => "GET, PUT, PATCH, DELETE",
+            Self::Version | Self::Credential => "DELETE",
+            Self::Promote | Self::Scale | Self::Regenerate | Self::Token | Self::RotateSigningKey => "POST",
+            Self::Traffic => "GET, PUT, PATCH",
+            Self::Services
+            | Self::Versions
+            | Self::Keys
+            | Self::Report
+            | Self::Logs
+            | Self::Operations
+            | Self::Devices
+            | Self::Whoami
+            | Self::About => "GET",
+        }
+    }
+
+    /// What a caller must be allowed to: to look, unless something changes or a secret is shown.
+    pub(crate) fn role(self, method: &Method) -> Role {
+        match self {
+            Self::Credentials | Self::Credential | Self::RotateSigningKey => Role::Admin,
+            Self::Keys | Self::Regenerate | Self::Token => Role::Deployer,
+            _ if [Method::GET, Method::HEAD].contains(method) => Role::Reader,
+            _ => Role::Deployer,
         }
     }
 }
@@ -79,7 +127,10 @@ impl Control {
         let below = path.strip_prefix(BASE).ok_or_else(unknown)?;
         let matched = self.0.routes.at(below).map_err(|_| unknown())?;
         let route = *matched.value;
-        let name = decode(matched.params.get("name").unwrap_or_default()).ok_or_else(unknown)?;
+        let caller = head.extensions.get::<Principal>().ok_or(ControlError::NoPrincipal)?;
+        caller.may(route.role(&head.method))?;
+        let part = |name| decode(matched.params.get(name).unwrap_or_default()).ok_or_else(unknown);
+        let (name, version) = (part("name")?, part("version")?);
         let query = Query::parse(head.uri.query().unwrap_or_default());
         match (route, head.method.clone()) {
             (Route::Blob, Method::HEAD) => self.head_blob(&name).await,
@@ -92,13 +143,30 @@ impl Control {
             (Route::Services, Method::GET) => self.services(),
             (Route::Service, Method::GET) => self.service(&name),
             (Route::Service, Method::PUT) => self.deploy(&name, body).await,
+            (Route::Service, Method::PATCH) => self.update(&name, body).await,
             (Route::Service, Method::DELETE) => self.delete_service(&name),
+            (Route::Versions, Method::GET) => self.versions(&name),
+            (Route::Version, Method::DELETE) => self.delete_version(&name, &version),
+            (Route::Promote, Method::POST) => self.promote(&name, &version),
+            (Route::Scale, Method::POST) => self.scale(&name, body).await,
+            (Route::Traffic, Method::GET) => self.traffic(&name),
+            (Route::Traffic, Method::PUT) => self.put_traffic(&name, body).await,
+            (Route::Traffic, Method::PATCH) => self.patch_traffic(&name, body).await,
+            (Route::Keys, Method::GET) => self.keys(&name),
+            (Route::Regenerate, Method::POST) => self.regenerate(&name, body).await,
+            (Route::Token, Method::POST) => self.token(&name, caller),
+            (Route::Report, Method::GET) => self.report(&name),
             (Route::Logs, Method::GET) => self.logs(&name, &query).await,
-            (Route::Operations, Method::GET) => self.operations(),
+            (Route::Operations, Method::GET) => self.operations(&query),
             (Route::Operation, Method::GET) => self.operation(&name, &query).await,
             (Route::Operation, Method::DELETE) => self.cancel(&name),
             (Route::Devices, Method::GET) => self.devices(),
-            (Route::Version, Method::GET) => self.version(),
+            (Route::About, Method::GET) => self.version(),
+            (Route::Whoami, Method::GET) => self.whoami(caller),
+            (Route::Credentials, Method::GET) => self.credentials(),
+            (Route::Credentials, Method::POST) => self.create_credential(body).await,
+            (Route::Credential, Method::DELETE) => self.revoke_credential(&name).await,
+            (Route::RotateSigningKey, Method::POST) => self.rotate_signing_key(body).await,
             (_, method) => {
                 let method = method.to_string();
                 Err(ControlError::Method { path: path.clone(), method, allowed: route.methods() }.into())
@@ -147,3 +215,6 @@ impl Query {
 fn wrong(name: &str, value: &str, expected: &'static str) -> ControlError {
     ControlError::Query { name: name.to_owned(), value: value.to_owned(), expected }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,4 +28,4 @@ pub use error::RegistryError;
 pub use garbage::Garbage;
 pub use model::{NewFile, NewModel, RegisteredModel, StoredFile};
 pub use path::{PathError, check_path, check_paths};
-pub use registry::Registry;
+pub use registry::{DocumentChange, Registry};

@@ -8,7 +8,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 use scorehost_core::{ModelId, ModelName};
 
 use crate::directory::sync_folder;
-use crate::{RegisteredModel, RegistryError};
+use crate::{DocumentChange, RegisteredModel, RegistryError};
 
 /// (name, version) → record of the model.
 const MODELS: TableDefinition<(&str, u32), &[u8]> = TableDefinition::new("models");
@@ -99,6 +99,21 @@ impl Metadata {
         self.write(|transaction| {
             let mut documents = transaction.open_table(DOCUMENTS).map_err(redb::Error::from)?;
             documents.insert((kind, key), bytes).map_err(redb::Error::from)?;
+            Ok(())
+        })
+    }
+
+    /// Writes and removes documents, all in one transaction.
+    pub(crate) fn change_documents(&self, changes: &[DocumentChange]) -> Result<(), RegistryError> {
+        self.write(|transaction| {
+            let mut documents = transaction.open_table(DOCUMENTS).map_err(redb::Error::from)?;
+            for DocumentChange { kind, key, bytes } in changes {
+                let place = (*kind, key.as_str());
+                match bytes {
+                    Some(bytes) => documents.insert(place, bytes.as_slice()).map_err(redb::Error::from)?,
+                    None => documents.remove(place).map_err(redb::Error::from)?,
+                };
+            }
             Ok(())
         })
     }

@@ -24,6 +24,17 @@ const MAX_DOCUMENT: usize = 64 << 20;
 /// Bytes of a document's kind or key at most.
 const MAX_KEY: usize = 1024;
 
+/// What becomes of one document in a change of several.
+#[derive(Clone, Debug)]
+pub struct DocumentChange {
+    /// Kind of the document.
+    pub kind: &'static str,
+    /// Its key.
+    pub key: String,
+    /// Its new content; `None` removes it, also where there is none.
+    pub bytes: Option<Vec<u8>>,
+}
+
 /// An open data directory. All calls block; share it as `Arc<Registry>`.
 pub struct Registry {
     blobs: Arc<BlobStore>,
@@ -183,16 +194,20 @@ impl Registry {
     /// # Errors
     /// `Limit` above 64 MiB of content or 1024 bytes of kind or key; those of the disk.
     pub fn put_document(&self, kind: &str, key: &str, bytes: &[u8]) -> Result<(), RegistryError> {
-        for (what, actual, limit) in [
-            ("bytes in a document's kind", kind.len(), MAX_KEY),
-            ("bytes in a document's key", key.len(), MAX_KEY),
-            ("bytes in a document", bytes.len(), MAX_DOCUMENT),
-        ] {
-            if actual > limit {
-                return Err(RegistryError::Limit { what, actual, limit });
-            }
-        }
+        check_document(kind, key, bytes)?;
         self.metadata.put_document(kind, key, bytes)
+    }
+
+    /// Writes and removes several documents in one step: all of it is durable when it returns, or none of it happens, also
+    /// where the process is killed.
+    ///
+    /// # Errors
+    /// Those of [`Registry::put_document`].
+    pub fn change_documents(&self, changes: &[DocumentChange]) -> Result<(), RegistryError> {
+        for DocumentChange { kind, key, bytes } in changes {
+            check_document(kind, key, bytes.as_deref().unwrap_or_default())?;
+        }
+        self.metadata.change_documents(changes)
     }
 
     /// One document; `None` where there is none.
@@ -263,4 +278,17 @@ impl Registry {
         }
         Ok(RegistryError::ModelMissing { id: id.clone(), versions })
     }
+}
+
+fn check_document(kind: &str, key: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+    for (what, actual, limit) in [
+        ("bytes in a document's kind", kind.len(), MAX_KEY),
+        ("bytes in a document's key", key.len(), MAX_KEY),
+        ("bytes in a document", bytes.len(), MAX_DOCUMENT),
+    ] {
+        if actual > limit {
+            return Err(RegistryError::Limit { what, actual, limit });
+        }
+    }
+    Ok(())
 }

@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::time::Duration;
 
-use http::header::CONTENT_LENGTH;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{Request, Response};
-use scorehost_core::{Digest, ErrorKind, Failure, ServiceName};
+use scorehost_core::{Digest, ErrorKind, Failure, Secret, ServiceName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
+use super::tls::{self, ClientTls};
 use crate::routes::BASE;
 use crate::wire;
 
@@ -29,6 +30,7 @@ const MAX_ANSWER: u64 = 1 << 30;
 pub struct Client {
     agent: Agent,
     base: String,
+    credential: Option<Secret>,
 }
 
 /// What a service answered.
@@ -48,20 +50,40 @@ impl Client {
     /// # Errors
     /// Where `base` is not such a URL.
     pub fn new(base: &str) -> Result<Self, Failure> {
+        Self::with_tls(base, &ClientTls::default())
+    }
+
+    /// [`Client::new`], and over `https` with these files.
+    ///
+    /// # Errors
+    /// Where `base` is not such a URL, or a file is not what it should be.
+    pub fn with_tls(base: &str, tls: &ClientTls) -> Result<Self, Failure> {
         let base = base.trim_end_matches('/');
-        let authority = base.strip_prefix("http://").filter(|authority| !authority.is_empty());
+        let (scheme, authority) = base.split_once("://").unwrap_or_default();
+        let authority = Some(authority).filter(|authority| !authority.is_empty() && matches!(scheme, "http" | "https"));
         let parsed = authority.and_then(|authority| authority.parse::<http::uri::Authority>().ok());
         if parsed.is_none() {
-            let message = format!("server URL '{base}' is not of the form http://HOST:PORT");
+            let message = format!("server URL '{base}' is not of the form http://HOST:PORT or https://HOST:PORT");
             return Err(Failure::invalid(message).with_hint("give it with --server or SCOREHOST_URL"));
         }
-        let config = Agent::config_builder()
+        let mut config = Agent::config_builder();
+        if scheme == "https" {
+            config = config.tls_config(tls.config()?);
+        }
+        let config = config
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_resolve(Some(Duration::from_secs(10)))
             .timeout_connect(Some(Duration::from_secs(10)))
             .build();
-        Ok(Self { agent: config.into(), base: base.to_owned() })
+        Ok(Self { agent: config.into(), base: base.to_owned(), credential: None })
+    }
+
+    /// The client with what it sends to say who it is.
+    #[must_use]
+    pub fn with_credential(mut self, credential: Option<Secret>) -> Self {
+        self.credential = credential;
+        self
     }
 
     /// URL of the server, without a slash at its end.
@@ -113,14 +135,21 @@ impl Client {
         if answer.status().is_success() { Ok(()) } else { Err(refusal(answer)) }
     }
 
-    /// Sends a body to a service's scoring URI; every status is an answer.
+    /// Sends a body to a service's scoring URI; every status is an answer. The service sees `key`, or this client's own
+    /// credential where none is given.
     ///
     /// # Errors
     /// Where the server cannot be reached or breaks off.
-    pub fn score(&self, name: &ServiceName, content_type: &str, body: &[u8]) -> Result<ScoreAnswer, Failure> {
-        let request =
-            self.request("POST", &format!("/api/v1/service/{name}/score")).header("content-type", content_type);
-        let answer = self.send(request, body, SCORED)?;
+    pub fn score(
+        &self,
+        name: &ServiceName,
+        key: Option<&Secret>,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<ScoreAnswer, Failure> {
+        let path = format!("/api/v1/service/{name}/score");
+        let request = self.request_as(key.or(self.credential.as_ref()), "POST", &path);
+        let answer = self.send(request.header("content-type", content_type), body, SCORED)?;
         let status = answer.status().as_u16();
         let content_type =
             answer.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -137,7 +166,15 @@ impl Client {
     }
 
     fn request(&self, method: &str, path: &str) -> http::request::Builder {
-        Request::builder().method(method).uri(format!("{}{path}", self.base))
+        self.request_as(self.credential.as_ref(), method, path)
+    }
+
+    fn request_as(&self, credential: Option<&Secret>, method: &str, path: &str) -> http::request::Builder {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        match credential {
+            Some(credential) => request.header(AUTHORIZATION, format!("Bearer {}", credential.reveal())),
+            None => request,
+        }
     }
 
     fn send(
@@ -152,6 +189,9 @@ impl Client {
     }
 
     fn broken(&self, error: &ureq::Error) -> Failure {
+        if let Some(failure) = tls::broken(&self.base, error) {
+            return failure;
+        }
         let refused = matches!(error, ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused)
             || matches!(error, ureq::Error::ConnectionFailed | ureq::Error::HostNotFound);
         let failure = if refused {

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use scorehost_core::ModelId;
-use scorehost_registry::Registry;
+use scorehost_registry::{DocumentChange, Registry};
 use tempfile::tempdir;
 
 use crate::store::{files_below, new_model, put};
@@ -123,6 +123,12 @@ fn check(dir: &Path, acknowledged: &Acknowledged) -> Result<(), String> {
             return Err(format!("document {key} is lost"));
         }
     }
+    for thread in 0..3 {
+        let [a, b] = ["a", "b"].map(|half| registry.document("part", &format!("{half}{thread}")).unwrap());
+        if a != b {
+            return Err(format!("half of a change of two documents can be seen: {a:?} {b:?}"));
+        }
+    }
     check_files(&registry, dir)
 }
 
@@ -176,8 +182,14 @@ fn step(registry: &Registry, thread: u64, seed: u64) {
             say(&format!("document {key} {id}"));
         }
         2 => drop(registry.collect_garbage(&BTreeSet::new()).unwrap()),
+        3 => registry.change_documents(&["a", "b"].map(|half| part(half, thread, seed))).unwrap(),
         _ => {}
     }
+}
+
+/// One of two documents that are always written together.
+fn part(half: &str, thread: u64, seed: u64) -> DocumentChange {
+    DocumentChange { kind: "part", key: format!("{half}{thread}"), bytes: Some(seed.to_string().into_bytes()) }
 }
 
 /// One write for a line, so that lines of several threads do not mix.

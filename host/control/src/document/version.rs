@@ -1,0 +1,300 @@
+//! A version of a service, with every field of its description.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use scorehost_core::{
+    Admission, Collection, CollectionFormat, Failure, Grants, IdError, ModelRef, Outbound, Recording, Scaling,
+    ScorerRef, ServiceSpec, WarmUp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{FORMAT, check_format, json, unreadable};
+use crate::ControlError;
+use crate::catalog::Version;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    format: u32,
+    service: String,
+    version: String,
+    running: bool,
+    created: u64,
+    updated: u64,
+    config: Value,
+    scorer: Option<String>,
+    models: Vec<String>,
+    variables: BTreeMap<String, String>,
+    admission: AdmissionDocument,
+    scaling: ScalingDocument,
+    grants: GrantsDocument,
+    collection: Option<CollectionDocument>,
+    recording: Option<RecordingDocument>,
+    warm_up: Option<WarmUpDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdmissionDocument {
+    requests_per_replica: u32,
+    max_queue_wait_ms: u64,
+    max_queue: u32,
+    scoring_timeout_ms: u64,
+    weight: u32,
+    rate_limit: Option<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScalingDocument {
+    min: u32,
+    max: u32,
+    target_utilization: u8,
+    refresh_ms: u64,
+    idle_after_ms: u64,
+    processors: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantsDocument {
+    memory_bytes: u64,
+    clock: bool,
+    random: bool,
+    outbound: Vec<OutboundDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutboundDocument {
+    host: String,
+    port: Option<u16>,
+    private: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CollectionDocument {
+    inputs: bool,
+    outputs: bool,
+    custom: bool,
+    format: FormatDocument,
+    sample: f64,
+    redact: Vec<String>,
+    max_bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FormatDocument {
+    Csv,
+    Parquet,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordingDocument {
+    sample: f64,
+    max_requests: u32,
+    max_body: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WarmUpDocument {
+    count: u32,
+    /// Base64.
+    body: String,
+    content_type: Option<String>,
+}
+
+/// A version as JSON. Every description is taken apart by name, so that a new field cannot be forgotten here.
+pub(super) fn encode(made: &Version) -> Vec<u8> {
+    let ServiceSpec {
+        name,
+        version,
+        scorer,
+        models,
+        variables,
+        admission,
+        scaling,
+        grants,
+        collection,
+        recording,
+        warm_up,
+    } = &*made.spec;
+    json(&Document {
+        format: FORMAT,
+        service: name.to_string(),
+        version: version.to_string(),
+        running: made.running,
+        created: made.created,
+        updated: made.updated,
+        config: (*made.config).clone(),
+        scorer: scorer.map(|scorer| scorer.component.to_string()),
+        models: models.iter().map(|model| model.id.to_string()).collect(),
+        variables: variables.clone(),
+        admission: AdmissionDocument::of(*admission),
+        scaling: ScalingDocument::of(*scaling),
+        grants: GrantsDocument::of(grants),
+        collection: collection.as_ref().map(CollectionDocument::of),
+        recording: recording.as_ref().map(RecordingDocument::of),
+        warm_up: warm_up.as_ref().map(WarmUpDocument::of),
+    })
+}
+
+/// The version of a document, or why it cannot be read.
+pub(crate) fn decode(key: &str, content: &[u8]) -> Result<Version, ControlError> {
+    let document: Document = serde_json::from_slice(content).map_err(|error| unreadable(key, error))?;
+    check_format(document.format, FORMAT).map_err(|reason| unreadable(key, reason))?;
+    let (running, created, updated) = (document.running, document.created, document.updated);
+    let config = Arc::new(document.config.clone());
+    let spec = specification(document).map_err(|failure| unreadable(key, failure))?;
+    Ok(Version { spec: Arc::new(spec), config, running, created, updated })
+}
+
+fn specification(document: Document) -> Result<ServiceSpec, Failure> {
+    let scorer = document.scorer.map(|component| component.parse()).transpose()?;
+    Ok(ServiceSpec {
+        name: document.service.parse()?,
+        version: document.version.parse()?,
+        scorer: scorer.map(|component| ScorerRef { component }),
+        models: document.models.iter().map(|id| Ok(ModelRef { id: id.parse()? })).collect::<Result<_, IdError>>()?,
+        variables: document.variables,
+        admission: document.admission.read(),
+        scaling: document.scaling.read(),
+        grants: document.grants.read(),
+        collection: document.collection.map(CollectionDocument::read),
+        recording: document.recording.map(RecordingDocument::read),
+        warm_up: document.warm_up.map(WarmUpDocument::read).transpose()?,
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl AdmissionDocument {
+    fn of(admission: Admission) -> Self {
+        let Admission { requests_per_replica, max_queue_wait, max_queue, scoring_timeout, weight, rate_limit } =
+            admission;
+        Self {
+            requests_per_replica,
+            max_queue_wait_ms: millis(max_queue_wait),
+            max_queue,
+            scoring_timeout_ms: millis(scoring_timeout),
+            weight,
+            rate_limit,
+        }
+    }
+
+    fn read(self) -> Admission {
+        Admission {
+            requests_per_replica: self.requests_per_replica,
+            max_queue_wait: Duration::from_millis(self.max_queue_wait_ms),
+            max_queue: self.max_queue,
+            scoring_timeout: Duration::from_millis(self.scoring_timeout_ms),
+            weight: self.weight,
+            rate_limit: self.rate_limit,
+        }
+    }
+}
+
+impl ScalingDocument {
+    fn of(scaling: Scaling) -> Self {
+        let Scaling { min, max, target_utilization, refresh, idle_after, processors } = scaling;
+        let (refresh_ms, idle_after_ms) = (millis(refresh), millis(idle_after));
+        Self { min, max, target_utilization, refresh_ms, idle_after_ms, processors }
+    }
+
+    fn read(self) -> Scaling {
+        Scaling {
+            min: self.min,
+            max: self.max,
+            target_utilization: self.target_utilization,
+            refresh: Duration::from_millis(self.refresh_ms),
+            idle_after: Duration::from_millis(self.idle_after_ms),
+            processors: self.processors,
+        }
+    }
+}
+
+impl GrantsDocument {
+    fn of(grants: &Grants) -> Self {
+        let Grants { memory_bytes, clock, random, outbound } = grants;
+        let outbound = outbound.iter().map(|Outbound { host, port, private }| OutboundDocument {
+            host: host.clone(),
+            port: *port,
+            private: *private,
+        });
+        Self { memory_bytes: *memory_bytes, clock: *clock, random: *random, outbound: outbound.collect() }
+    }
+
+    fn read(self) -> Grants {
+        let outbound =
+            self.outbound.into_iter().map(|OutboundDocument { host, port, private }| Outbound { host, port, private });
+        Grants { memory_bytes: self.memory_bytes, clock: self.clock, random: self.random, outbound: outbound.collect() }
+    }
+}
+
+impl CollectionDocument {
+    fn of(collection: &Collection) -> Self {
+        let Collection { inputs, outputs, custom, format, sample, redact, max_bytes } = collection;
+        Self {
+            inputs: *inputs,
+            outputs: *outputs,
+            custom: *custom,
+            format: match format {
+                CollectionFormat::Csv => FormatDocument::Csv,
+                CollectionFormat::Parquet => FormatDocument::Parquet,
+            },
+            sample: *sample,
+            redact: redact.clone(),
+            max_bytes: *max_bytes,
+        }
+    }
+
+    fn read(self) -> Collection {
+        Collection {
+            inputs: self.inputs,
+            outputs: self.outputs,
+            custom: self.custom,
+            format: match self.format {
+                FormatDocument::Csv => CollectionFormat::Csv,
+                FormatDocument::Parquet => CollectionFormat::Parquet,
+            },
+            sample: self.sample,
+            redact: self.redact,
+            max_bytes: self.max_bytes,
+        }
+    }
+}
+
+impl RecordingDocument {
+    fn of(recording: &Recording) -> Self {
+        let Recording { sample, max_requests, max_body } = recording;
+        Self { sample: *sample, max_requests: *max_requests, max_body: *max_body }
+    }
+
+    fn read(self) -> Recording {
+        Recording { sample: self.sample, max_requests: self.max_requests, max_body: self.max_body }
+    }
+}
+
+impl WarmUpDocument {
+    fn of(warm_up: &WarmUp) -> Self {
+        let WarmUp { count, body, content_type } = warm_up;
+        Self { count: *count, body: STANDARD.encode(body), content_type: content_type.clone() }
+    }
+
+    fn read(self) -> Result<WarmUp, Failure> {
+        let body =
+            STANDARD.decode(&self.body).map_err(|error| Failure::invalid(format!("the warm-up's body: {error}")))?;
+        Ok(WarmUp { count: self.count, body: body.into(), content_type: self.content_type })
+    }
+}
