@@ -122,7 +122,10 @@ impl CliError {
             Self::Failed { failure, .. } => failure.to_string(),
             Self::Scorer { failure } => with_detail(failure.to_string(), failure.detail.as_deref()),
             Self::Operation { operation, log } => {
-                let message = operation.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+                let mut message = operation.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+                if let Some(remains) = &operation.remains {
+                    message += &format!("\n{remains}");
+                }
                 if log.is_empty() { message } else { format!("{message}\nlog of the service:\n{}", log.join("\n")) }
             }
             Self::Answer { message, .. } => message.clone(),
@@ -139,6 +142,9 @@ impl CliError {
                 Some(hint.unwrap_or_else(|| format!("scorehost service logs {}", operation.service)))
             }
             Self::Answer { service, status, .. } => match status {
+                401 | 403 => Some(format!(
+                    "give a key with SCOREHOST_KEY; who may see it finds it with: scorehost service keys {service}"
+                )),
                 404 => Some("scorehost service list".to_owned()),
                 500..=599 => Some(format!("scorehost service logs {service}")),
                 _ => None,

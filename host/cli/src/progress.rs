@@ -29,6 +29,11 @@ impl Bar {
         self.0.inc(by);
     }
 
+    /// Writes beside the display without disturbing it.
+    pub(crate) fn aside(&self, write: impl FnOnce()) {
+        self.0.suspend(write);
+    }
+
     pub(crate) fn say(&self, what: impl Into<Cow<'static, str>>) {
         self.0.set_message(what);
     }

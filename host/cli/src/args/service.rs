@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use scorehost_core::ServiceName;
+use clap::{Args, Subcommand, ValueEnum};
+use scorehost_core::{ServiceName, VersionName};
 
-use super::pair;
+use super::{pair, percent};
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
@@ -25,9 +25,90 @@ pub(crate) struct DeployArgs {
     /// Variable that the scorer can read; may be repeated
     #[arg(long = "var", value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) variables: Vec<(String, String)>,
+    /// Version to deploy: a new one beside the others, or one to update [default: the default version]
+    #[arg(long)]
+    pub(crate) version: Option<VersionName>,
+    /// Percent of the service's requests that the version gets once it is ready
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) traffic: Option<f64>,
+    /// Let everyone call the service; otherwise a new service asks for one of two keys
+    #[arg(long)]
+    pub(crate) no_auth: bool,
+    /// Wait until the version answers, and print what is done meanwhile; so it is unless --no-wait is given
+    #[arg(long, overrides_with = "no_wait")]
+    pub(crate) wait: bool,
     /// Print the operation and return at once
     #[arg(long)]
     pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArgs {
+    /// Name of the service
+    pub(crate) service: ServiceName,
+    /// Version to change [default: the default version]
+    #[arg(long)]
+    pub(crate) version: Option<VersionName>,
+    /// deploymentconfig.json whose keys take the place of those in force
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dc: Option<PathBuf>,
+    /// Key of deploymentconfig.json and its value; 'null' takes it back to its default; may be repeated
+    #[arg(long = "set", value_name = "KEY.PATH=VALUE", value_parser = pair)]
+    pub(crate) settings: Vec<(String, String)>,
+    /// Other models; may be repeated
+    #[arg(short, long = "model", value_name = "NAME[:VERSION]")]
+    pub(crate) models: Vec<String>,
+    /// Variable that the scorer can read; may be repeated
+    #[arg(long = "var", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) variables: Vec<(String, String)>,
+    /// Variable to remove; may be repeated
+    #[arg(long = "unset-var", value_name = "KEY")]
+    pub(crate) removed: Vec<String>,
+    /// Print the operation and return at once
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScaleArgs {
+    /// Name of the service
+    pub(crate) service: ServiceName,
+    /// Version to scale [default: the default version]
+    #[arg(long)]
+    pub(crate) version: Option<VersionName>,
+    /// Always so many replicas
+    #[arg(long, value_name = "N", conflicts_with_all = ["min", "max"], required_unless_present_any = ["min", "max"])]
+    pub(crate) replicas: Option<u32>,
+    /// At least so many; 0 lets the last one go when no request comes
+    #[arg(long, value_name = "N")]
+    pub(crate) min: Option<u32>,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub(crate) max: Option<u32>,
+    /// Print the operation and return at once
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// One of a service's two keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Key {
+    /// The first
+    Primary,
+    /// The second
+    Secondary,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysArgs {
+    /// Name of the service
+    pub(crate) service: ServiceName,
+    /// Replace this key first; the other goes on working
+    #[arg(long, value_enum, value_name = "KEY")]
+    pub(crate) regenerate: Option<Key>,
+    /// File with the new key [default: a random one]
+    #[arg(long, value_name = "FILE", requires = "regenerate")]
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -41,6 +122,22 @@ pub(crate) enum ServiceCommand {
     },
     /// Print a service's log
     Logs(LogsArgs),
+    /// Change settings, variables or models of a version without deploying it again
+    Update(UpdateArgs),
+    /// Change how many replicas a version has, without making it anew
+    Scale(ScaleArgs),
+    /// Show the keys of a service, or replace one
+    Keys(KeysArgs),
+    /// Print a token for a service that asks for tokens
+    Token {
+        /// Name of the service
+        service: ServiceName,
+    },
+    /// List operations, newest first
+    Operations {
+        /// Only those of this service
+        service: Option<ServiceName>,
+    },
     /// Stop and forget a service
     Delete {
         /// Name of the service
@@ -92,4 +189,8 @@ pub(crate) struct ScoreArgs {
     /// Content type of the body
     #[arg(long, default_value = "application/json", value_name = "TYPE")]
     pub(crate) content_type: String,
+    /// Key or token of the service; better given in the environment, since everyone on the machine can read
+    /// arguments [default: this command line's own credential]
+    #[arg(long, env = "SCOREHOST_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) key: Option<String>,
 }

@@ -5,6 +5,7 @@ use scorehost_control::client::{Client, digest_of_bytes};
 use scorehost_control::files::DeploymentConfig;
 use scorehost_control::wire;
 use scorehost_core::Failure;
+use serde_json::{Value, json};
 
 use super::{operation, scorer, service};
 use crate::args::DeployArgs;
@@ -35,20 +36,34 @@ pub(super) fn run(
         }
         None => None,
     };
-    let deployment = wire::Deployment { models: arguments.models, scorer, deployment, variables };
+    let deployment = wire::Deployment {
+        models: arguments.models,
+        scorer,
+        deployment: if arguments.no_auth { Some(opened(deployment)) } else { deployment },
+        variables,
+        version: arguments.version.map(|version| version.to_string()),
+        traffic: arguments.traffic,
+    };
     let started = client.deploy(&name, &deployment).doing(doing)?;
-    for warning in &started.warnings {
-        screen.note(&format!("warning: {warning}"));
+    match operation::conclude(client, started, arguments.no_wait && !arguments.wait, screen)? {
+        Some(_) => service::show(client, &name, screen),
+        None => Ok(()),
     }
-    if arguments.no_wait {
-        return operation::print(&started, screen);
+}
+
+/// The configuration with a service that everyone may call.
+fn opened(deployment: Option<Value>) -> Value {
+    let mut deployment = deployment.unwrap_or_else(|| json!({"computeType": "local"}));
+    if let Value::Object(fields) = &mut deployment {
+        fields.insert("authEnabled".to_owned(), Value::Bool(false));
+        fields.remove("tokenAuthEnabled");
+        fields.remove("keys");
     }
-    operation::wait(client, started)?;
-    service::show(client, &name, screen)
+    deployment
 }
 
 /// Reads and checks the file here, where its name is known, and passes it on as it is.
-fn deployment_config(path: &Path) -> Result<serde_json::Value, CliError> {
+pub(super) fn deployment_config(path: &Path) -> Result<Value, CliError> {
     let text = read_text(path)?;
     let doing = || format!("use '{}'", path.display());
     DeploymentConfig::parse(&text).doing(doing)?;

@@ -1,17 +1,19 @@
 use std::io::Read;
 
 use scorehost_control::client::Client;
-use scorehost_control::wire::Service;
-use scorehost_core::{ErrorKind, Failure, ServiceName};
+use scorehost_control::wire::{Auth, KeyType, Keys, Regenerate, Service};
+use scorehost_core::{ErrorKind, Failure, Secret, ServiceName};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::operation;
+use super::{endpoint, operation};
 use crate::CliError;
-use crate::args::{LogsArgs, ScoreArgs, ServiceCommand};
+use crate::args::{Key, KeysArgs, LogsArgs, ScoreArgs, ServiceCommand};
 use crate::error::Doing;
 use crate::screen::{Screen, sheet, size, table, time};
-use crate::source::body;
+use crate::source::{body, read_text};
+
+mod change;
 
 pub(super) fn run(client: &Client, command: ServiceCommand, screen: &mut Screen<'_>) -> Result<(), CliError> {
     match command {
@@ -21,16 +23,50 @@ pub(super) fn run(client: &Client, command: ServiceCommand, screen: &mut Screen<
         }
         ServiceCommand::Show { service } => show(client, &service, screen),
         ServiceCommand::Logs(arguments) => logs(client, &arguments, screen),
+        ServiceCommand::Update(arguments) => change::update(client, arguments, screen),
+        ServiceCommand::Scale(arguments) => change::scale(client, &arguments, screen),
+        ServiceCommand::Keys(arguments) => keys(client, &arguments, screen),
+        ServiceCommand::Token { service } => {
+            let token = client.token(&service).doing(|| format!("get a token for service '{service}'"))?;
+            Ok(screen.result(&token, |token| token.access_token.clone())?)
+        }
+        ServiceCommand::Operations { service } => {
+            let operations = match &service {
+                Some(service) => client.operations_of(service),
+                None => client.operations(),
+            };
+            let operations = operations.doing(|| "list operations".to_owned())?;
+            Ok(screen.result(&operations, |operations| operation::list(operations))?)
+        }
         ServiceCommand::Delete { service, no_wait } => {
             let started = client.delete_service(&service).doing(|| format!("delete service '{service}'"))?;
-            if no_wait {
-                return operation::print(&started, screen);
+            if operation::conclude(client, started, no_wait, screen)?.is_some() {
+                screen.note(&format!("deleted {service}"));
             }
-            operation::wait(client, started)?;
-            screen.note(&format!("deleted {service}"));
             Ok(())
         }
     }
+}
+
+/// Shows the keys, after one was replaced where that is asked.
+fn keys(client: &Client, arguments: &KeysArgs, screen: &mut Screen<'_>) -> Result<(), CliError> {
+    let service = &arguments.service;
+    let keys = match arguments.regenerate {
+        Some(which) => {
+            let text = arguments.key_file.as_deref().map(read_text).transpose()?;
+            let key_type = match which {
+                Key::Primary => KeyType::Primary,
+                Key::Secondary => KeyType::Secondary,
+            };
+            let regenerate = Regenerate { key_type, key_value: text.map(|text| text.trim().to_owned()) };
+            client.regenerate_key(service, &regenerate).doing(|| format!("replace a key of service '{service}'"))?
+        }
+        None => client.keys(service).doing(|| format!("show the keys of service '{service}'"))?,
+    };
+    let rows = |keys: &Keys| {
+        sheet([("Primary key", keys.primary_key.clone()), ("Secondary key", keys.secondary_key.clone())])
+    };
+    Ok(screen.result(&keys, rows)?)
 }
 
 /// A service with the addresses it is reached at.
@@ -61,12 +97,21 @@ pub(super) fn show(client: &Client, name: &ServiceName, screen: &mut Screen<'_>)
 
 fn sheet_of(shown: &Shown) -> String {
     let service = &shown.service;
+    match service.versions.as_slice() {
+        [] | [_] => facts(shown),
+        _ => format!("{}\n\n{}", facts(shown), endpoint::versions(service)),
+    }
+}
+
+fn facts(shown: &Shown) -> String {
+    let service = &shown.service;
     let settings = &service.settings;
     let grpc = shown.grpc.as_ref().map(|grpc| format!("{grpc} (model name {})", service.name)).unwrap_or_default();
     sheet([
         ("Service", service.name.clone()),
         ("State", service.state.name().to_owned()),
         ("Message", service.message.clone().unwrap_or_default()),
+        ("Authentication", authentication(service)),
         ("Models", service.models.join(", ")),
         ("Scorer", service.scorer.clone().unwrap_or_else(|| "none; the model answers".to_owned())),
         ("Variables", service.variables.join(", ")),
@@ -82,8 +127,21 @@ fn sheet_of(shown: &Shown) -> String {
         ("Inference (OIP v2)", format!("{}/infer", shown.inference_uri)),
         ("gRPC (OIP v2)", grpc),
         ("Try it", format!("scorehost score {} --file BODY", service.name)),
-        ("or", format!("curl -H 'Content-Type: application/json' --data-binary @BODY {}", shown.scoring_uri)),
+        ("or", curl(shown)),
     ])
+}
+
+fn authentication(service: &Service) -> String {
+    match service.auth {
+        Auth::None => "none; everyone may call".to_owned(),
+        Auth::Key => format!("key: scorehost service keys {}", service.name),
+        Auth::Token => format!("token: scorehost service token {}", service.name),
+    }
+}
+
+fn curl(shown: &Shown) -> String {
+    let credential = if shown.service.auth == Auth::None { "" } else { "-H \"Authorization: Bearer $SCOREHOST_KEY\" " };
+    format!("curl {credential}-H 'Content-Type: application/json' --data-binary @BODY {}", shown.scoring_uri)
 }
 
 fn list(services: &[Service], base: &str) -> String {
@@ -91,12 +149,14 @@ fn list(services: &[Service], base: &str) -> String {
         vec![
             service.name.clone(),
             service.state.name().to_owned(),
+            service.auth.name().to_owned(),
+            service.versions.len().to_string(),
             service.kind.clone(),
             service.models.join(","),
             format!("{base}{}", service.scoring_path),
         ]
     });
-    table(&["service", "state", "kind", "models", "scoring uri"], rows)
+    table(&["service", "state", "auth", "versions", "kind", "models", "scoring uri"], rows)
 }
 
 /// Copies the log as it comes, line by line where it is followed.
@@ -120,8 +180,9 @@ fn logs(client: &Client, arguments: &LogsArgs, screen: &mut Screen<'_>) -> Resul
 pub(super) fn score(client: &Client, arguments: &ScoreArgs, screen: &mut Screen<'_>) -> Result<(), CliError> {
     let service = &arguments.service;
     let body = body(arguments.file.as_deref())?;
-    let answer =
-        client.score(service, &arguments.content_type, &body).doing(|| format!("score with service '{service}'"))?;
+    let key = arguments.key.as_deref().filter(|key| !key.is_empty()).map(Secret::new);
+    let answer = client.score(service, key.as_ref(), &arguments.content_type, &body);
+    let answer = answer.doing(|| format!("score with service '{service}'"))?;
     if (200..300).contains(&answer.status) {
         return Ok(screen.raw(&answer.body)?);
     }
