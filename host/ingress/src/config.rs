@@ -1,18 +1,25 @@
 //! What an operator can set.
 
+mod tls;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+pub use tls::{ClientCertificates, TlsConfig, TlsVersion};
 
 use crate::IngressError;
+use crate::server::Tls;
 
 /// Addresses, threads, limits and timeouts of the doors.
 #[derive(Clone, Debug)]
 pub struct IngressConfig {
-    /// Address of the HTTP door; port 0 takes any free port. Loopback only.
+    /// Address of the HTTP door; port 0 takes any free port.
     pub http: SocketAddr,
-    /// Address of the gRPC door; port 0 takes any free port. Loopback only. Both doors answer both protocols.
+    /// Address of the gRPC door; port 0 takes any free port. Both doors answer both protocols.
     pub grpc: Option<SocketAddr>,
+    /// Both doors speak TLS with these files; plain where there are none.
+    pub tls: Option<TlsConfig>,
     /// Acceptor threads, each with its own listener and runtime; the machine's cores when `None`.
     pub threads: Option<NonZeroUsize>,
     /// Bounds on what one caller may send.
@@ -31,6 +38,7 @@ impl Default for IngressConfig {
         Self {
             http: (Ipv4Addr::LOCALHOST, 8080).into(),
             grpc: Some((Ipv4Addr::LOCALHOST, 8081).into()),
+            tls: None,
             threads: None,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
@@ -44,14 +52,19 @@ impl IngressConfig {
     /// Checks everything that can be checked before a port opens.
     ///
     /// # Errors
-    /// An address that is not loopback, or a limit of zero.
+    /// A limit of zero, or TLS files that cannot be used.
     pub fn validate(&self) -> Result<(), IngressError> {
-        for address in std::iter::once(self.http).chain(self.grpc) {
-            if !address.ip().is_loopback() {
-                return Err(IngressError::NotLoopback(address));
-            }
+        self.limits.validate()?;
+        if let Some(tls) = &self.tls {
+            Tls::load(tls.clone(), SystemTime::now())?;
         }
-        self.limits.validate()
+        Ok(())
+    }
+
+    /// Addresses that others on the network can reach, and whose traffic they can read: beyond loopback, without TLS.
+    pub fn exposed(&self) -> impl Iterator<Item = SocketAddr> {
+        let plain = self.tls.is_none();
+        std::iter::once(self.http).chain(self.grpc).filter(move |address| plain && !address.ip().is_loopback())
     }
 
     pub(crate) fn thread_count(&self) -> usize {
@@ -102,6 +115,8 @@ impl Limits {
 pub struct Timeouts {
     /// Between requests.
     pub idle: Duration,
+    /// From a connection's start to the end of its TLS handshake.
+    pub handshake: Duration,
     /// From the first byte of a request to the end of its headers.
     pub header: Duration,
     /// Between two pieces of a request body.
@@ -111,10 +126,11 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// 120 s idle, 20 s of headers, 60 s between pieces of a body, 30 s of draining.
+    /// 120 s idle, 10 s of handshake, 20 s of headers, 60 s between pieces of a body, 30 s of draining.
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(120),
+            handshake: Duration::from_secs(10),
             header: Duration::from_secs(20),
             body: Duration::from_secs(60),
             drain: Duration::from_secs(30),

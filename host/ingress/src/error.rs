@@ -5,18 +5,20 @@ use std::net::SocketAddr;
 
 use scorehost_core::{ErrorKind, Failure};
 
+use crate::TlsError;
+
 /// Why the doors do not open.
 #[derive(Debug, thiserror::Error)]
 pub enum IngressError {
-    /// An address that others on the network could reach.
-    #[error("address {0} is not a loopback address; until authentication exists only 127.0.0.0/8 and ::1 are served")]
-    NotLoopback(SocketAddr),
     /// A limit that would refuse everything.
     #[error("limit '{0}' is 0, which would refuse every request")]
     ZeroLimit(&'static str),
     /// A header limit below what a request needs.
     #[error("limit 'header_bytes' is {0}; the smallest is 8192")]
     HeaderLimit(usize),
+    /// TLS does not work with the files given.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refuses the address.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
@@ -36,17 +38,13 @@ pub enum IngressError {
 impl From<IngressError> for Failure {
     fn from(error: IngressError) -> Self {
         let kind = match error {
-            IngressError::NotLoopback(_) | IngressError::ZeroLimit(_) | IngressError::HeaderLimit(_) => {
-                ErrorKind::InvalidInput
-            }
+            IngressError::Tls(error) => return error.into(),
+            IngressError::ZeroLimit(_) | IngressError::HeaderLimit(_) => ErrorKind::InvalidInput,
             IngressError::Listen { .. } => ErrorKind::Unavailable,
             IngressError::Thread(_) | IngressError::Panic => ErrorKind::Internal,
         };
         let failure = Self::new(kind, error.to_string());
         match error {
-            IngressError::NotLoopback(_) => {
-                failure.with_hint("listen on 127.0.0.1 and put a proxy that authenticates in front")
-            }
             IngressError::Listen { .. } => failure.with_hint("choose another port, or 0 for any free one"),
             _ => failure,
         }

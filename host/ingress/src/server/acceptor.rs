@@ -96,9 +96,12 @@ impl Connections {
         let limit = self.shared.config.limits.connections;
         if count.fetch_add(1, Ordering::Relaxed) >= limit {
             count.fetch_sub(1, Ordering::Relaxed);
-            return refuse::refuse(&stream, limit);
+            return refuse::refuse(&stream, limit, self.shared.tls.is_some());
         }
         let activity = Rc::new(Activity::new(self.clock.clone()));
+        if let Ok(peer) = stream.peer_addr() {
+            activity.set_peer(peer.ip());
+        }
         self.open.borrow_mut().push(Rc::downgrade(&activity));
         let closing = Closing(self.clone());
         spawn_local(async move {

@@ -1,8 +1,9 @@
 //! What a connection is doing, so that one sweep per second can close those that do nothing. No timer is set for any
 //! request.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
@@ -32,6 +33,8 @@ pub(crate) struct Activity {
     reading: Cell<u32>,
     ending: Cell<Option<Ending>>,
     waker: RefCell<Option<Waker>>,
+    peer_name: OnceCell<String>,
+    peer: Cell<IpAddr>,
 }
 
 impl Activity {
@@ -46,7 +49,29 @@ impl Activity {
             reading: Cell::new(0),
             ending: Cell::new(None),
             waker: RefCell::new(None),
+            peer_name: OnceCell::new(),
+            peer: Cell::new(crate::auth::UNKNOWN_PEER),
         }
+    }
+
+    /// The caller showed a certificate with this subject, from an authority that the host trusts.
+    pub(crate) fn set_peer_name(&self, name: String) {
+        let _ = self.peer_name.set(name);
+    }
+
+    /// Who the caller is by its certificate.
+    pub(crate) fn peer_name(&self) -> Option<&str> {
+        self.peer_name.get().map(String::as_str)
+    }
+
+    /// The address that the connection comes from.
+    pub(crate) fn set_peer(&self, peer: IpAddr) {
+        self.peer.set(peer);
+    }
+
+    /// Where the connection comes from.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.peer.get()
     }
 
     /// Bytes came in.
@@ -152,7 +177,13 @@ mod tests {
 
     fn timeouts() -> Timeouts {
         let seconds = Duration::from_secs;
-        Timeouts { idle: seconds(100), header: seconds(10), body: seconds(20), drain: seconds(1) }
+        Timeouts {
+            idle: seconds(100),
+            header: seconds(10),
+            body: seconds(20),
+            drain: seconds(1),
+            ..Timeouts::default()
+        }
     }
 
     #[test]

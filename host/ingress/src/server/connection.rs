@@ -15,6 +15,8 @@ use tokio::task::spawn_local;
 
 use super::activity::{Activity, Ending};
 use super::stream::Stream;
+use super::tls;
+use super::transport::Transport;
 use crate::handler::{Shared, answer};
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -23,11 +25,13 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const LINGER_BYTES: usize = 256 << 20;
 
 /// Serves `tcp` until either side ends it.
-pub(crate) async fn serve(shared: Rc<Shared>, mut tcp: TcpStream, activity: Rc<Activity>) {
+pub(crate) async fn serve(shared: Rc<Shared>, tcp: TcpStream, activity: Rc<Activity>) {
     // Small answers must not wait for an acknowledgement of the one before.
     let _ = tcp.set_nodelay(true);
-    let Some((http2, early)) = until_ended(&activity, sniff(&mut tcp, &activity)).await.flatten() else { return };
-    let stream = Stream::new(tcp, early, activity.clone());
+    let secured = Box::pin(secured(&shared, tcp, &activity));
+    let Some(mut transport) = secured.await else { return };
+    let Some((http2, early)) = until_ended(&activity, sniff(&mut transport, &activity)).await.flatten() else { return };
+    let stream = Stream::new(transport, early, activity.clone());
     if http2 {
         serve_http2(shared, stream, activity).await;
     } else if let Some(tcp) = serve_http1(shared, stream, activity.clone()).await {
@@ -35,12 +39,26 @@ pub(crate) async fn serve(shared: Rc<Shared>, mut tcp: TcpStream, activity: Rc<A
     }
 }
 
+/// Shakes hands where the doors speak TLS.
+async fn secured(shared: &Shared, tcp: TcpStream, activity: &Activity) -> Option<Transport> {
+    let Some(tls) = &shared.tls else { return Some(Transport::Plain(tcp)) };
+    let handshake = tls::accept(tls, tcp, shared.config.timeouts.handshake);
+    let secured = until_ended(activity, handshake).await.flatten()?;
+    if let Some(peer) = secured.peer {
+        activity.set_peer_name(peer);
+    }
+    Some(Transport::Tls(Box::new(secured.stream)))
+}
+
 /// Reads until it is clear whether the connection starts with HTTP/2's preface; `None` when it ends before.
-async fn sniff(tcp: &mut TcpStream, activity: &Activity) -> Option<(bool, Bytes)> {
+async fn sniff(transport: &mut Transport, activity: &Activity) -> Option<(bool, Bytes)> {
+    if transport.agreed_on_http2() {
+        return Some((true, Bytes::new()));
+    }
     let mut start = [0; HTTP2_PREFACE.len()];
     let mut length = 0;
     while length < start.len() && start[..length] == HTTP2_PREFACE[..length] {
-        let read = tcp.read(&mut start[length..]).await.ok().filter(|read| *read > 0)?;
+        let read = transport.read(&mut start[length..]).await.ok().filter(|read| *read > 0)?;
         activity.received();
         length += read;
     }

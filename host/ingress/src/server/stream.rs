@@ -11,22 +11,23 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Activity;
+use super::transport::Transport;
 
-/// A TCP stream as hyper uses it.
+/// A connection's bytes as hyper uses them.
 pub(crate) struct Stream {
     /// Bytes read while the protocol was still unknown.
     early: Bytes,
-    tcp: TokioIo<TcpStream>,
+    transport: TokioIo<Transport>,
     activity: Rc<Activity>,
 }
 
 impl Stream {
-    pub(crate) fn new(tcp: TcpStream, early: Bytes, activity: Rc<Activity>) -> Self {
-        Self { early, tcp: TokioIo::new(tcp), activity }
+    pub(crate) fn new(transport: Transport, early: Bytes, activity: Rc<Activity>) -> Self {
+        Self { early, transport: TokioIo::new(transport), activity }
     }
 
     pub(crate) fn into_tcp(self) -> TcpStream {
-        self.tcp.into_inner()
+        self.transport.into_inner().into_tcp()
     }
 }
 
@@ -37,7 +38,7 @@ impl Read for Stream {
             out.put_slice(&self.early.split_to(bytes));
             return Poll::Ready(Ok(()));
         }
-        let read = Pin::new(&mut self.tcp).poll_read(cx, out);
+        let read = Pin::new(&mut self.transport).poll_read(cx, out);
         if read.is_ready() {
             self.activity.received();
         }
@@ -48,19 +49,19 @@ impl Read for Stream {
 impl Write for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         self.activity.sent();
-        Pin::new(&mut self.tcp).poll_write(cx, data)
+        Pin::new(&mut self.transport).poll_write(cx, data)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.transport).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.transport).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.transport.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -69,6 +70,6 @@ impl Write for Stream {
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.activity.sent();
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, data)
+        Pin::new(&mut self.transport).poll_write_vectored(cx, data)
     }
 }

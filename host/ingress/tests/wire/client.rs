@@ -26,9 +26,13 @@ impl Answer {
     }
 }
 
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
 /// A connection that stays open between requests.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
@@ -37,7 +41,12 @@ impl Connection {
         let stream = TcpStream::connect(address).unwrap();
         // Only so that a broken test fails instead of hanging.
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { stream, buffer: Vec::new() }
+        Self::over(stream)
+    }
+
+    /// A connection over a stream that is open already.
+    pub(crate) fn over(stream: impl Read + Write + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {

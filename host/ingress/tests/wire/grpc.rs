@@ -9,6 +9,8 @@ use http::{HeaderMap, Request};
 use prost::Message;
 use scorehost_core::ErrorKind;
 use scorehost_ingress::status_of;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -27,7 +29,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
@@ -40,9 +42,16 @@ impl Reply {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address))
+    }
+
+    /// A client on the stream that `open` makes.
+    pub(crate) fn over<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        open: impl Future<Output = std::io::Result<T>>,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let send = runtime.block_on(async {
-            let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let stream = open.await.unwrap();
             let (send, connection) = h2::client::handshake(stream).await.unwrap();
             tokio::spawn(connection);
             send
@@ -63,12 +72,12 @@ impl Client {
         self.runtime.block_on(pending).unwrap()
     }
 
-    fn call(&self, method: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    pub(crate) fn call(&self, method: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let all = [&[("content-type", "application/grpc"), ("te", "trailers")], headers].concat();
         self.finish(self.start("POST", &format!("/inference.GRPCInferenceService/{method}"), &all, body))
     }
 
-    fn unary(&self, method: &str, message: &impl Message) -> Reply {
+    pub(crate) fn unary(&self, method: &str, message: &impl Message) -> Reply {
         self.call(method, &[], &framed(message))
     }
 }
@@ -89,13 +98,13 @@ async fn exchange(send: SendRequest<Bytes>, request: Request<()>, body: Bytes) -
     Reply { status: head.status.as_u16(), headers, body: whole.freeze() }
 }
 
-fn framed(message: &impl Message) -> Vec<u8> {
+pub(crate) fn framed(message: &impl Message) -> Vec<u8> {
     let message = message.encode_to_vec();
     [&[0][..], &(message.len() as u32).to_be_bytes(), &message].concat()
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct InferRequest {
+pub(crate) struct InferRequest {
     #[prost(string, tag = "1")]
     model_name: String,
     #[prost(string, tag = "2")]
@@ -153,7 +162,7 @@ fn tensor(name: &str, shape: &[i64], contents: Option<Vec<f32>>) -> Tensor {
     Tensor { name: name.into(), datatype: "FP32".into(), shape: shape.into(), contents }
 }
 
-fn request(name: &str) -> InferRequest {
+pub(crate) fn request(name: &str) -> InferRequest {
     InferRequest {
         model_name: "tensors".into(),
         id: "7".into(),
