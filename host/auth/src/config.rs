@@ -50,19 +50,34 @@ impl AuthConfig {
     pub fn validate(&self) -> Result<(), AuthError> {
         let lifetime = self.token_lifetime.as_secs();
         if !(300..=7 * 86_400).contains(&lifetime) {
-            return Err(AuthError::Setting { name: "token lifetime", value: lifetime, expected: "300 to 604800 seconds" });
+            return Err(AuthError::Setting {
+                name: "token lifetime",
+                value: lifetime,
+                expected: "300 to 604800 seconds",
+            });
         }
         let rotation = self.key_rotation.as_secs();
         if rotation < 3600 {
-            return Err(AuthError::Setting { name: "key rotation", value: rotation, expected: "at least 3600 seconds" });
+            return Err(AuthError::Setting {
+                name: "key rotation",
+                value: rotation,
+                expected: "at least 3600 seconds",
+            });
         }
         if self.window.is_zero() {
-            return Err(AuthError::Setting { name: "window of failed attempts", value: 0, expected: "at least 1 second" });
+            return Err(AuthError::Setting {
+                name: "window of failed attempts",
+                value: 0,
+                expected: "at least 1 second",
+            });
         }
         let issuer = |index: usize| &self.issuers[index].issuer;
         for second in 1..self.issuers.len() {
             if (0..second).any(|first| issuer(first) == issuer(second)) {
-                return Err(AuthError::Issuer { given: issuer(second).clone(), reason: "it is given twice".to_owned() });
+                return Err(AuthError::Issuer {
+                    given: issuer(second).clone(),
+                    reason: "it is given twice".to_owned(),
+                });
             }
         }
         Ok(())

@@ -166,8 +166,10 @@ impl Credentials {
     }
 
     fn publish(&self, all: &[Entry]) {
-        let principal =
-            |shown: &KeptCredential| Principal { name: format!("credential:{}", shown.name).into(), role: Some(shown.role) };
+        let principal = |shown: &KeptCredential| Principal {
+            name: format!("credential:{}", shown.name).into(),
+            role: Some(shown.role),
+        };
         self.table.store(Arc::new(all.iter().map(|entry| (entry.hash, principal(&entry.shown))).collect()));
     }
 

@@ -231,9 +231,13 @@ impl Fetching {
         if found.issuer != self.config.issuer {
             return Err(failed(format!("it is the document of issuer '{}'", found.issuer)));
         }
-        if is_safe(&found.jwks_uri) { Ok(found.jwks_uri) } else { Err(failed(format!("'{}' is not safe", found.jwks_uri))) }
+        if is_safe(&found.jwks_uri) {
+            Ok(found.jwks_uri)
+        } else {
+            Err(failed(format!("'{}' is not safe", found.jwks_uri)))
+        }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

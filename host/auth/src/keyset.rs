@@ -35,7 +35,11 @@ impl KeySet {
         let document: Value = serde_json::from_slice(content).map_err(|error| format!("no JSON: {error}"))?;
         let keys = document.get("keys").and_then(Value::as_array).ok_or("no JWKS: it has no list 'keys'")?;
         let keys: Vec<PublicKey> = keys.iter().take(KEYS).filter_map(public_key).collect();
-        if keys.is_empty() { Err("no key in it is an RSA, EC or Ed25519 key for signatures".to_owned()) } else { Ok(Self(keys)) }
+        if keys.is_empty() {
+            Err("no key in it is an RSA, EC or Ed25519 key for signatures".to_owned())
+        } else {
+            Ok(Self(keys))
+        }
     }
 
     /// The key of a token: the one it names, or the only one where it names none.
@@ -71,10 +75,14 @@ fn public_key(value: &Value) -> Option<PublicKey> {
 fn algorithms(jwk: &Jwk) -> Option<Vec<Algorithm>> {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     let kind = match &jwk.algorithm {
-        AlgorithmParameters::RSA(key) if modulus_bits(&key.n) >= RSA_BITS => vec![RS256, RS384, RS512, PS256, PS384, PS512],
+        AlgorithmParameters::RSA(key) if modulus_bits(&key.n) >= RSA_BITS => {
+            vec![RS256, RS384, RS512, PS256, PS384, PS512]
+        }
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => vec![ES256],
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => vec![ES384],
-        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 && key.x.len() == 43 => vec![EdDSA],
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 && key.x.len() == 43 => {
+            vec![EdDSA]
+        }
         _ => return None,
     };
     let Some(own) = jwk.common.key_algorithm else { return Some(kind) };

@@ -86,7 +86,8 @@ impl SigningKeys {
         let path = folder.join("signing-keys.json");
         let keys = read(&path)?.map(|content| decode(&path, &content)).transpose()?.unwrap_or_default();
         let first = keys.is_empty();
-        let signing = Self { path, config, clock, entropy, ring: ArcSwap::from_pointee(ring(keys)?), change: Mutex::new(()) };
+        let signing =
+            Self { path, config, clock, entropy, ring: ArcSwap::from_pointee(ring(keys)?), change: Mutex::new(()) };
         if first {
             signing.rotate(false)?;
         }
@@ -95,8 +96,10 @@ impl SigningKeys {
 
     /// Signs; makes a new key first where the present one has signed long enough.
     pub(crate) fn sign(&self, claims: &OwnClaims<'_>) -> Result<String, AuthError> {
-        if self.is_due() {
-            self.rotate_if(false, true)?;
+        if self.is_due()
+            && let Err(error) = self.rotate_if(false, true)
+        {
+            tracing::warn!(%error, "tokens are signed with the former key, because no new one could be made");
         }
         let ring = self.ring.load();
         let key = ring.keys.first().ok_or(AuthError::Signing { reason: "there is no key".to_owned() })?;
@@ -121,9 +124,11 @@ impl SigningKeys {
         (self.entropy)(&mut secret)?;
         let new = Arc::new(Key::new(secret, now, None)?);
         let kid = new.kid.clone();
-        let kept = former.keys.iter().filter(|key| !revoke && self.still_verifies(key, now)).map(|key| {
-            Key::new(key.secret, key.created, key.retired.or(Some(now))).map(Arc::new)
-        });
+        let kept = former
+            .keys
+            .iter()
+            .filter(|key| !revoke && self.still_verifies(key, now))
+            .map(|key| Key::new(key.secret, key.created, key.retired.or(Some(now))).map(Arc::new));
         let keys = std::iter::once(Ok(new)).chain(kept).collect::<Result<Vec<_>, _>>()?;
         write_private(&self.path, &encode(&keys))?;
         self.ring.store(Arc::new(ring(keys)?));

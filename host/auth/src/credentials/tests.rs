@@ -81,7 +81,12 @@ fn a_write_that_fails_changes_nothing() {
 #[test]
 fn a_damaged_file_is_not_taken_for_an_empty_one() {
     let dir = tempfile::tempdir().unwrap();
-    for content in ["", "{}", r#"{"format":2,"credentials":[]}"#, r#"{"format":1,"credentials":[{"name":"a","role":"x","sha256":"00","created":1}]}"#] {
+    for content in [
+        "",
+        "{}",
+        r#"{"format":2,"credentials":[]}"#,
+        r#"{"format":1,"credentials":[{"name":"a","role":"x","sha256":"00","created":1}]}"#,
+    ] {
         std::fs::write(dir.path().join("credentials.json"), content).unwrap();
         assert!(Credentials::open(dir.path(), Arc::new(FakeClock::default()), system).is_err(), "{content}");
     }
