@@ -57,6 +57,7 @@ def deploy_all(scratch: Path, count: int) -> list[float]:
     loads = []
     with Scorehost(scratch / "data") as host:
         connection = http.client.HTTPConnection("127.0.0.1", host.http)
+        connection.authorization = host.authorization()
         for index in range(count):
             body = (scratch / f"m{index}.onnx").read_bytes()
             model = register(connection, f"m{index}", body)
@@ -66,9 +67,14 @@ def deploy_all(scratch: Path, count: int) -> list[float]:
     return loads
 
 
+# Services of the benches take requests without a key.
+OPEN = {"computeType": "local", "authEnabled": False}
+
+
 def call(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | dict | None = None) -> dict:
     payload = json.dumps(body).encode() if isinstance(body, dict) else body
-    connection.request(method, f"/management/v1{path}", payload, {"content-type": "application/json"} if payload else {})
+    headers = connection.authorization | ({"content-type": "application/json"} if payload else {})
+    connection.request(method, f"/management/v1{path}", payload, headers)
     answer = connection.getresponse()
     text = answer.read()
     if answer.status >= 300:
@@ -86,7 +92,7 @@ def register(connection: http.client.HTTPConnection, name: str, content: bytes) 
 
 
 def deploy(connection: http.client.HTTPConnection, service: str, model: str) -> None:
-    operation = call(connection, "PUT", f"/services/{service}", {"models": [model]})["id"]
+    operation = call(connection, "PUT", f"/services/{service}", {"models": [model], "deployment": OPEN})["id"]
     while (state := call(connection, "GET", f"/operations/{operation}"))["state"] == "Running":
         time.sleep(0.0005)
     if state["state"] != "Succeeded":
@@ -97,7 +103,7 @@ def wait_for_services(host: Scorehost, count: int) -> float:
     started = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", host.http)
     while True:
-        connection.request("POST", "/v2/repository/index", b"{\"ready\": true}", {"content-type": "application/json"})
+        connection.request("POST", "/v2/repository/index", b"{\"ready\": true}", host.authorization())
         index = json.loads(connection.getresponse().read())
         if sum(entry.get("state") == "READY" for entry in index) == count:
             return time.perf_counter() - started

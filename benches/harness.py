@@ -133,17 +133,27 @@ class Scorehost(Process):
         self.url = f"http://127.0.0.1:{self.http}"
         command = [SCOREHOST, "serve", "--data-dir", self.data_dir, "--http", f"127.0.0.1:{self.http}"]
         command += ["--grpc", f"127.0.0.1:{self.grpc}", *arguments]
-        super().__init__(command, f"{self.url}/v2/health/ready")
+        self.config = Path(tempfile.mkdtemp(prefix="scorehost-bench-config-"))
+        self.environment = os.environ | {"SCOREHOST_CONFIG_DIR": str(self.config)}
+        super().__init__(command, f"{self.url}/v2/health/ready", env=self.environment)
+
+    def authorization(self) -> dict[str, str]:
+        """The header of an administrator, whose credential the server left for its user."""
+        file = self.config / "local" / f"127.0.0.1_{self.http}.json"
+        return {"authorization": f"Bearer {json.loads(file.read_text())['credential']}"}
 
     def cli(self, *arguments: object) -> str:
         command = [str(part) for part in (SCOREHOST, "--server", self.url, *arguments)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        # Peers do not authenticate; what it costs here is measured on its own.
+        command += ["--no-auth"] if arguments[0] == "deploy" else []
+        done = subprocess.run(command, capture_output=True, text=True, env=self.environment)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
 
     def stop(self) -> None:
         super().stop()
+        shutil.rmtree(self.config, ignore_errors=True)
         if self.own_dir:
             shutil.rmtree(self.data_dir, ignore_errors=True)
 

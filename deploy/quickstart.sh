@@ -42,7 +42,9 @@ cargo build --release --locked
 say "2. The server"
 stop
 mkdir -p $state
-$scorehost serve --data-dir $state/data --http "$http" --grpc "$grpc" >$state/serve.log 2>&1 &
+# The first start prints its administrator's credential on standard output, for this user's eyes only.
+touch $state/administrator && chmod 600 $state/administrator
+$scorehost serve --data-dir $state/data --http "$http" --grpc "$grpc" >>$state/administrator 2>$state/serve.log &
 echo $! >$state/pid
 disown
 [ "$mode" = --once ] && trap stop EXIT
@@ -60,12 +62,19 @@ register() { # name path: a new version only where the newest one has other cont
     || $scorehost model register --name "$1" --path "$2"
 }
 
+key() { # service: its primary key; nothing where an earlier run deployed it without one
+  $scorehost service keys "$1" --output json 2>/dev/null | .venv/bin/python -c 'import json, sys; print(json.load(sys.stdin)["primaryKey"])' 2>/dev/null || true
+}
+
 say "3. Handwritten digits behind a Python entry script"
 digits=$(register digits .models/digits.onnx)
 $scorehost scorer build plugins/examples/digits -o $state/digits.wasm
 $scorehost deploy -n digits -m "$digits" --scorer $state/digits.wasm
 echo "\$ scorehost score digits --file plugins/examples/digits/sample.json"
 $scorehost score digits --file plugins/examples/digits/sample.json; echo
+echo "\$ curl -H 'Authorization: Bearer KEY' ..."
+curl -fsS -H @<(printf 'Authorization: Bearer %s' "$(key digits)") -H 'Content-Type: application/json' \
+  --data-binary @plugins/examples/digits/sample.json "$SCOREHOST_URL/api/v1/service/digits/score"; echo
 
 say "4. Text in a photograph behind a Rust scorer"
 det=$(register ppocr-det .models/ppocr_det.onnx)
@@ -78,7 +87,7 @@ $scorehost score text-in-photo --file .models/photo.jpg --content-type image/jpe
 say "5. A model without code, asked by tritonclient"
 forest=$(register digits-forest .models/digits_forest.onnx)
 $scorehost deploy -n digits-forest -m "$forest"
-.venv/bin/python deploy/ask_tritonclient.py "$http" digits-forest .models/digits_samples.json
+SCOREHOST_KEY=$(key digits-forest) .venv/bin/python deploy/ask_tritonclient.py "$http" digits-forest .models/digits_samples.json
 
 say "Where to go on"
 cat <<TEXT
@@ -86,6 +95,12 @@ digits         POST $SCOREHOST_URL/api/v1/service/digits/score
                GET  $SCOREHOST_URL/api/v1/service/digits/swagger.json
 text-in-photo  POST $SCOREHOST_URL/api/v1/service/text-in-photo/score
 digits-forest  POST $SCOREHOST_URL/v2/models/digits-forest/infer      (gRPC: $grpc)
+
+Services ask for their key (scorehost service keys NAME); this user's command line needs none. Try one with curl:
+
+  curl -H 'Authorization: Bearer $(key digits)' -H 'Content-Type: application/json' \\
+    --data-binary @plugins/examples/digits/sample.json $SCOREHOST_URL/api/v1/service/digits/score
+
 all services   scorehost service list          logs: scorehost service logs digits --follow
 TEXT
 if [ "$mode" = --once ]; then

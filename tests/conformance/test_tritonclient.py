@@ -145,14 +145,20 @@ def test_statistics_count_what_was_done(http, grpc):
 
 def test_repository_unload_and_load(host, http, grpc, models):
     host.deploy_model("comes-and-goes", models / "identity_fp32.onnx")
-    state = lambda: {entry["name"]: entry.get("state") for entry in http.get_model_repository_index()}
+    # The repository is managed with a management credential, sent as each client sends headers.
+    who = host.authorization()
+    state = lambda: {entry["name"]: entry.get("state") for entry in http.get_model_repository_index(headers=who)}
     assert state()["comes-and-goes"] == "READY"
-    http.unload_model("comes-and-goes")
+    with pytest.raises(InferenceServerException, match="management credential"):
+        http.unload_model("comes-and-goes")
+    http.unload_model("comes-and-goes", headers=who)
     assert state()["comes-and-goes"] == "UNAVAILABLE"
     array = sample(np.float32)
     with pytest.raises(InferenceServerException):
         http_infer(http, "comes-and-goes", "FP32", array)
-    grpc.load_model("comes-and-goes")
+    with pytest.raises(InferenceServerException, match="StatusCode.UNAUTHENTICATED"):
+        grpc.load_model("comes-and-goes")
+    grpc.load_model("comes-and-goes", headers=who)
     np.testing.assert_array_equal(http_infer(http, "comes-and-goes", "FP32", array).as_numpy("OUTPUT0"), array)
 
 

@@ -120,11 +120,7 @@ fn names_that_are_paths_are_refused_everywhere() {
     }
     let file = |path: &str| json!({"name": "m", "files": [{"path": path, "digest": format!("sha256:{}", "0".repeat(64)), "size": 1}]});
     for path in ["../x", "/etc/passwd", "a/../../b", "a\\b", "", "a//b", "nul\0"] {
-        let answer = host.post(
-            "/management/v1/models",
-            &[("content-type", "application/json")],
-            file(path).to_string().as_bytes(),
-        );
+        let answer = host.manage("POST", "/models", file(path).to_string().as_bytes());
         assert_eq!(answer.status, 400, "{path:?}: {}", answer.text());
     }
     assert!(!host.data_dir().parent().unwrap().join("x").exists());

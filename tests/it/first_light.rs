@@ -93,8 +93,8 @@ fn score_posts_a_file_or_standard_input() {
     let from_file = host.ok(&["score", "identity", "--file", file.to_str().unwrap()]);
     assert!(from_file.contains("2.5"), "{from_file}");
 
-    let output = Command::new(binary())
-        .args(["--server", &format!("http://{}", host.address()), "score", "identity"])
+    let output = host
+        .command(&["score", "identity"])
         .stdin(std::fs::File::open(&file).unwrap())
         .output()
         .unwrap();
@@ -115,18 +115,6 @@ fn an_unreachable_server_is_named_with_a_hint() {
     assert!(!output.status.success());
     let text = show(&output.stderr);
     assert!(text.starts_with("error:") && text.contains("127.0.0.1:9") && text.contains("hint:"), "{text}");
-}
-
-#[test]
-fn serve_refuses_an_address_that_is_not_loopback() {
-    let scratch = tempfile::tempdir().unwrap();
-    let output = Command::new(binary())
-        .args(["serve", "--data-dir", scratch.path().to_str().unwrap(), "--http", "0.0.0.0:0"])
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-    let text = show(&output.stderr);
-    assert!(text.contains("0.0.0.0") && text.contains("loopback") && text.contains("hint:"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A running `scorehost serve` of its own for a test, its command line, and plain HTTP towards it.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ pub(crate) struct Host {
     scratch: TempDir,
     http: SocketAddr,
     arguments: Vec<String>,
+    /// Whether services are deployed with keys, as a host does by itself; most tests are not about that.
+    keyed: bool,
 }
 
 /// An HTTP answer.
@@ -52,7 +54,12 @@ impl Host {
         let scratch = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let (child, http) = spawn(scratch.path(), &arguments);
-        Self { child, scratch, http, arguments }
+        Self { child, scratch, http, arguments, keyed: false }
+    }
+
+    /// Starts with further arguments of `serve`; services have keys.
+    pub(crate) fn keyed(arguments: &[&str]) -> Self {
+        Self { keyed: true, ..Self::start_with(arguments) }
     }
 
     /// Kills the process the hard way and starts it again on the same data.
@@ -95,8 +102,32 @@ impl Host {
 
     /// Runs the command line against this host.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
-        let url = format!("http://{}", self.http);
-        Command::new(binary()).args(["--server", &url]).args(arguments).stdin(Stdio::null()).output().unwrap()
+        self.command(arguments).output().unwrap()
+    }
+
+    /// A command line against this host, not yet run, that finds the credential which the server left.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.env("SCOREHOST_CONFIG_DIR", self.scratch.path().join("config"));
+        command.args(["--server", &format!("http://{}", self.http)]).args(arguments).stdin(Stdio::null());
+        if arguments.first() == Some(&"deploy") && !self.keyed {
+            command.arg("--no-auth");
+        }
+        command
+    }
+
+    /// The administrator's credential that the server left for its user.
+    pub(crate) fn credential(&self) -> String {
+        let name = format!("{}_{}.json", self.http.ip(), self.http.port());
+        let file = std::fs::read(self.scratch.path().join("config/local").join(name)).unwrap();
+        let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
+        file["credential"].as_str().unwrap().to_owned()
+    }
+
+    /// What the server wrote: standard output, and the log.
+    pub(crate) fn written(&self) -> (String, String) {
+        let read = |name: &str| std::fs::read_to_string(self.scratch.path().join(name)).unwrap();
+        (read("serve.out"), read("serve.log"))
     }
 
     /// Runs a command that must succeed; returns what it printed.
@@ -132,6 +163,13 @@ impl Host {
         ask(self.http, method, path, headers, body)
     }
 
+    /// One request of an administrator.
+    pub(crate) fn manage(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        let bearer = format!("Bearer {}", self.credential());
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.request(method, &format!("/management/v1{path}"), &headers, body)
+    }
+
     /// Sends bytes as they are and reads the answer to its end.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
         exchange(self.http, bytes)
@@ -153,8 +191,23 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&st
     exchange(address, &bytes)
 }
 
+/// One `POST` with a credential, from an address of this machine.
+pub(crate) fn ask_from(from: IpAddr, address: SocketAddr, path: &str, credential: &str, body: &[u8]) -> Answer {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(from, 0).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: Bearer {credential}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    exchange_over(socket.into(), &[head.as_bytes(), body].concat())
+}
+
 fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
+    exchange_over(TcpStream::connect(address).unwrap(), bytes)
+}
+
+fn exchange_over(mut stream: TcpStream, bytes: &[u8]) -> Answer {
     stream.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
     // A server that refuses early may close while we still write; what counts is its answer.
     let _ = stream.write_all(bytes);
@@ -196,14 +249,15 @@ pub(crate) fn show(bytes: &[u8]) -> String {
 
 fn spawn(scratch: &Path, arguments: &[String]) -> (Child, SocketAddr) {
     let http: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let log = std::fs::File::options().create(true).append(true).open(scratch.join("serve.log")).unwrap();
+    let append = |name: &str| std::fs::File::options().create(true).append(true).open(scratch.join(name)).unwrap();
     let mut child = Command::new(binary())
         .args(["serve", "--data-dir", scratch.join("data").to_str().unwrap()])
         .args(["--http", &http.to_string(), "--grpc", "127.0.0.1:0"])
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
+        .env("SCOREHOST_CONFIG_DIR", scratch.join("config"))
+        .stdout(append("serve.out"))
+        .stderr(append("serve.log"))
         .spawn()
         .unwrap();
     wait_until_ready(&mut child, http, &scratch.join("serve.log"));

@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 
 use crate::host::{Host, model};
 
-const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
-
 /// Registers and deploys over the management API, which is faster than one process per step.
 fn register_different(host: &Host, name: &str, index: usize) -> Value {
     let mut content = std::fs::read(model("identity_fp32.onnx")).unwrap();
@@ -16,24 +14,23 @@ fn register_different(host: &Host, name: &str, index: usize) -> Value {
     content.extend([6 << 3 | 2, text.len() as u8]);
     content.extend(text.bytes());
     let digest = format!("sha256:{}", hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&content)));
-    let put = host.request("PUT", &format!("/management/v1/blobs/{digest}"), &[], &content);
+    let put = host.manage("PUT", &format!("/blobs/{digest}"), &content);
     assert!(put.status < 300, "{}", put.text());
     let file = json!({"path": "model.onnx", "digest": digest, "size": content.len()});
     let new = json!({"name": name, "files": [file]});
-    let answer = host.post("/management/v1/models", &JSON, new.to_string().as_bytes());
+    let answer = host.manage("POST", "/models", new.to_string().as_bytes());
     assert!(answer.status < 300, "{}", answer.text());
     answer.json()["id"].clone()
 }
 
 fn deploy(host: &Host, service: &str, model: &Value) -> Value {
-    let path = format!("/management/v1/services/{service}");
-    let answer = host.request("PUT", &path, &JSON, json!({"models": [model]}).to_string().as_bytes());
+    let answer = host.manage("PUT", &format!("/services/{service}"), json!({"models": [model]}).to_string().as_bytes());
     if answer.status != 202 {
         return json!({"state": "Refused", "error": answer.json()["error"]});
     }
-    let operation = format!("/management/v1/operations/{}", answer.json()["id"].as_str().unwrap());
+    let operation = format!("/operations/{}", answer.json()["id"].as_str().unwrap());
     loop {
-        let state = host.get(&operation).json();
+        let state = host.manage("GET", &operation, &[]).json();
         if state["state"] != "Running" {
             return state;
         }

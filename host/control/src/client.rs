@@ -11,7 +11,7 @@ mod tls;
 
 use std::io::Read;
 
-use scorehost_core::{Digest, Failure, ModelId, ServiceName};
+use scorehost_core::{Digest, Failure, ModelId, ServiceName, VersionName};
 
 pub use agent::{Client, ScoreAnswer};
 pub use content::{digest_of, digest_of_bytes};
@@ -108,12 +108,20 @@ impl Client {
         self.delete_json(&format!("/services/{name}"))
     }
 
-    /// The last `tail` lines of a service's log, and with `follow` those that come; ends when the server ends it.
+    /// The last `tail` lines of a service's log, of one version where it is given, and with `follow` those that come; ends when
+    /// the server ends it.
     ///
     /// # Errors
     /// Where there is no such service.
-    pub fn logs(&self, name: &ServiceName, tail: u64, follow: bool) -> Result<Box<dyn Read + Send>, Failure> {
-        self.stream(&format!("/services/{name}/logs?tail={tail}&follow={follow}"))
+    pub fn logs(
+        &self,
+        name: &ServiceName,
+        version: Option<&VersionName>,
+        tail: u64,
+        follow: bool,
+    ) -> Result<Box<dyn Read + Send>, Failure> {
+        let version = version.map_or_else(String::new, |version| format!("&version={version}"));
+        self.stream(&format!("/services/{name}/logs?tail={tail}&follow={follow}{version}"))
     }
 
     /// Operations that the server remembers, newest first.

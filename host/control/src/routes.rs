@@ -141,7 +141,7 @@ impl Control {
             (Route::Model, Method::GET) => self.model(&name).await,
             (Route::Model, Method::DELETE) => self.delete_model(&name).await,
             (Route::Services, Method::GET) => self.services(),
-            (Route::Service, Method::GET) => self.service(&name),
+            (Route::Service, Method::GET) => self.service(&name).await,
             (Route::Service, Method::PUT) => self.deploy(&name, body).await,
             (Route::Service, Method::PATCH) => self.update(&name, body).await,
             (Route::Service, Method::DELETE) => self.delete_service(&name),
@@ -215,6 +215,3 @@ impl Query {
 fn wrong(name: &str, value: &str, expected: &'static str) -> ControlError {
     ControlError::Query { name: name.to_owned(), value: value.to_owned(), expected }
 }
-
-#[cfg(test)]
-mod tests;
