@@ -50,6 +50,17 @@ impl Default for DispatchConfig {
     }
 }
 
+/// What the graphs of a dispatcher are doing at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DispatchSignals {
+    /// Graphs in use.
+    pub graphs: usize,
+    /// Bytes that they hold, as far as they are known.
+    pub memory_bytes: u64,
+    /// Calls that wait for a worker.
+    pub queued: usize,
+}
+
 /// Makes callable models of graphs.
 pub struct Dispatcher {
     config: DispatchConfig,
@@ -86,6 +97,17 @@ impl Dispatcher {
     pub fn model_with_limits(&self, id: ModelId, graph: Arc<dyn Graph>, limits: QueueLimits) -> Arc<dyn Model> {
         let lane = self.lane(graph);
         Arc::new(DispatchedModel::new(id, lane, Arc::clone(&self.workers), self.config.inline_limit, limits))
+    }
+
+    /// What the graphs in use are doing.
+    #[must_use]
+    pub fn signals(&self) -> DispatchSignals {
+        let lanes: Vec<_> = self.lanes.lock().values().filter_map(Weak::upgrade).collect();
+        DispatchSignals {
+            graphs: lanes.len(),
+            memory_bytes: lanes.iter().map(|lane| lane.graph().memory_bytes()).sum(),
+            queued: lanes.iter().map(|lane| lane.queued()).sum(),
+        }
     }
 
     fn lane(&self, graph: Arc<dyn Graph>) -> Arc<Lane> {

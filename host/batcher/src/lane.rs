@@ -85,6 +85,11 @@ impl Lane {
         run.unwrap_or_else(|panic| Err(Failure::of_panic(&*panic)))
     }
 
+    /// Calls that wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.lock().calls.len()
+    }
+
     /// Appends a call; true when the lane must get in the workers' line.
     pub(crate) fn push(&self, call: QueuedCall, max_queue: usize) -> Result<bool, DispatchError> {
         let mut queue = self.queue.lock();

@@ -11,5 +11,5 @@ mod lane;
 mod model;
 mod workers;
 
-pub use dispatcher::{DispatchConfig, Dispatcher, QueueLimits};
+pub use dispatcher::{DispatchConfig, DispatchSignals, Dispatcher, QueueLimits};
 pub use error::DispatchError;

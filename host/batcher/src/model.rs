@@ -7,6 +7,7 @@ use scorehost_core::{
     BoxFuture, CallContext, Deadline, ModelId, ModelMetadata, NamedTensors, OutputIndices, SignatureError,
 };
 use scorehost_core::{Failure, Model};
+use scorehost_telemetry::trace::{self, Recording};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -34,6 +35,15 @@ impl DispatchedModel {
         let graph = lane.graph();
         let metadata = ModelMetadata { id, platform: graph.platform(), signature: graph.signature().clone() };
         Self { metadata, lane, workers, inline_limit, limits }
+    }
+
+    /// The span of a call, where its request is sampled; the wait for a worker is in it.
+    fn span(&self, call: &CallContext) -> Recording {
+        let mut span = trace::begin(&mut { call.trace }, "model.run");
+        if span.is_recording() {
+            span.set("scorehost.model", self.metadata.id.to_string());
+        }
+        span
     }
 
     fn check(&self, inputs: &NamedTensors, outputs: &[Arc<str>]) -> Result<OutputIndices, DispatchError> {
@@ -95,6 +105,10 @@ impl DispatchedModel {
     }
 }
 
+fn finish(mut span: Recording, answer: Answer) -> Answer {
+    answer.inspect_err(|failure| span.fail(failure.kind))
+}
+
 impl Model for DispatchedModel {
     fn metadata(&self) -> &ModelMetadata {
         &self.metadata
@@ -108,10 +122,13 @@ impl Model for DispatchedModel {
     ) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
             let outputs = self.check(&inputs, outputs)?;
-            if self.lane.cost().within(input_bytes(&inputs), self.inline_limit) {
-                return self.lane.run(&inputs, &outputs);
-            }
-            self.hand_over(inputs, outputs, call).await
+            let span = self.span(call);
+            let answer = if self.lane.cost().within(input_bytes(&inputs), self.inline_limit) {
+                self.lane.run(&inputs, &outputs)
+            } else {
+                self.hand_over(inputs, outputs, call).await
+            };
+            finish(span, answer)
         })
     }
 }

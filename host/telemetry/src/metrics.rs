@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use scorehost_core::ServiceName;
 
-use crate::{CollectorCounts, ServiceSnapshot};
+use crate::{CollectorCounts, ComparisonSnapshot, ServiceSnapshot};
 
 mod host;
 mod process;
@@ -96,6 +96,8 @@ pub struct Scrape<'a> {
     pub services: &'a [ServiceSnapshot],
     /// What the live ones are doing.
     pub live: &'a [LiveService],
+    /// How copies of requests compared.
+    pub shadows: &'a [ComparisonSnapshot],
     /// The host.
     pub host: &'a HostState,
 }

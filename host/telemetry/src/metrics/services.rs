@@ -4,7 +4,7 @@ use scorehost_core::ErrorKind;
 
 use super::text::Text;
 use super::{LiveReplicas, LiveService, Scrape, seconds};
-use crate::{HistogramSnapshot, ServiceSnapshot};
+use crate::{ComparisonSnapshot, HistogramSnapshot, ServiceSnapshot};
 
 /// Upper ends of a histogram's buckets: 2^2 to 2^26 µs, that is 4 µs to 67 s.
 const EXPONENTS: std::ops::RangeInclusive<u32> = 2..=26;
@@ -14,6 +14,22 @@ pub(super) fn write(text: &mut Text, scrape: &Scrape<'_>) {
     distributions(text, scrape.services);
     sums(text, scrape.services);
     live(text, scrape.live);
+    shadows(text, scrape.shadows);
+}
+
+fn shadows(text: &mut Text, shadows: &[ComparisonSnapshot]) {
+    text.counter(
+        "scorehost_shadow_requests",
+        "Copies of requests sent to a shadow version, by how its answer compared with that of version 'with'.",
+    );
+    for pair in shadows {
+        let results =
+            [("equal", pair.equal), ("differing", pair.differing), ("failed", pair.failed), ("dropped", pair.dropped)];
+        for (result, count) in results {
+            let (service, version) = (pair.service.as_str(), &*pair.version);
+            text.sample(&[("service", service), ("version", version), ("with", &pair.with), ("result", result)], count);
+        }
+    }
 }
 
 fn requests(text: &mut Text, services: &[ServiceSnapshot]) {

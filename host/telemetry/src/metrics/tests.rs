@@ -79,7 +79,19 @@ fn host() -> HostState {
 
 fn rendered(format: Format) -> String {
     let (services, live, host) = (services(), live(), host());
-    render(&Scrape { services: &services, live: &live, host: &host }, format)
+    let pair = ComparisonSnapshot {
+        service: "echo".parse().unwrap(),
+        version: "two".into(),
+        with: "1".into(),
+        copied: 9,
+        dropped: 1,
+        equal: 5,
+        differing: 2,
+        failed: 2,
+        largest_difference: Some(0.5),
+        mean_difference: Some(0.25),
+    };
+    render(&Scrape { services: &services, live: &live, shadows: &[pair], host: &host }, format)
 }
 
 #[test]
@@ -133,6 +145,46 @@ fn the_form_is_what_the_header_asks_for_most() {
         (Some(prometheus), Format::OpenMetrics),
     ] {
         assert_eq!(Format::accepted(accept), expected, "{accept:?}");
+    }
+}
+
+/// Names of metrics in a query.
+fn metrics_of(query: &str) -> Vec<&str> {
+    let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| ["scorehost_", "process_", "nv_"].iter().any(|prefix| word.starts_with(prefix))).collect()
+}
+
+/// Every text below a key `expr` or `query`.
+fn queries<'a>(value: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    serde_json::Value::String(text) if name == "expr" || name == "query" => found.push(text),
+                    value => queries(value, found),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| queries(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_dashboard_asks_for_metrics_that_there_are() {
+    let dashboard = include_str!("../../../../deploy/dashboards/scorehost.json");
+    let dashboard: serde_json::Value = serde_json::from_str(dashboard).unwrap();
+    let mut found = Vec::new();
+    queries(&dashboard, &mut found);
+    let text = rendered(Format::Text);
+    let families: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let mut used: Vec<&str> = found.iter().flat_map(|query| metrics_of(query)).collect();
+    used.sort_unstable();
+    used.dedup();
+    assert!(used.len() > 20, "{used:?}");
+    for metric in used {
+        let family = metric.strip_suffix("_bucket").unwrap_or(metric);
+        assert!(families.contains(&family), "the dashboard uses {metric}, which /metrics does not show");
     }
 }
 

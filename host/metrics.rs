@@ -1,0 +1,145 @@
+//! What `/metrics` shows, collected from the rooms at the moment of a scrape.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use scorehost_batcher::Dispatcher;
+use scorehost_core::{BoxFuture, Failure, Service};
+use scorehost_ingress::{Certificates, MetricsSource, MetricsText, error_answers};
+use scorehost_router::RoutedService;
+use scorehost_telemetry::access::AccessLog;
+use scorehost_telemetry::metrics::{Export, Format, HostState, LiveReplicas, LiveService, Process, Scrape, render};
+use scorehost_telemetry::otlp::LogExport;
+use scorehost_telemetry::{Comparisons, DataCollector, LogBook, OutboxCounts, Statistics, trace};
+use tokio::runtime::Handle;
+
+/// The versions that handle requests, those that are being drained included.
+#[derive(Default)]
+pub(crate) struct LiveVersions(Mutex<Vec<Weak<RoutedService>>>);
+
+impl LiveVersions {
+    /// Counts a version in until its last request has ended.
+    pub(crate) fn add(&self, version: &Arc<RoutedService>) {
+        let mut versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        versions.retain(|known| known.strong_count() > 0);
+        versions.push(Arc::downgrade(version));
+    }
+
+    /// What they are doing, by service and version; generations of one version are added up.
+    fn snapshot(&self) -> Vec<LiveService> {
+        let versions: Vec<_> = {
+            let versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            versions.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut live: Vec<LiveService> = versions.iter().map(|version| live_service(version)).collect();
+        live.sort_by(|a, b| (&a.service, &a.version).cmp(&(&b.service, &b.version)));
+        live.dedup_by(|generation, kept| {
+            let same = (&generation.service, &generation.version) == (&kept.service, &kept.version);
+            if same {
+                add(kept, generation);
+            }
+            same
+        });
+        live
+    }
+}
+
+fn live_service(version: &RoutedService) -> LiveService {
+    let (status, signals) = (version.status(), version.signals());
+    let replicas = signals.pool.map(|pool| LiveReplicas {
+        busy: pool.busy as u64,
+        idle: pool.idle as u64,
+        creating: pool.creating as u64,
+    });
+    LiveService {
+        service: status.name.clone(),
+        version: Arc::clone(&status.version),
+        in_flight: signals.in_flight as u64,
+        queued: signals.pool.map_or(0, |pool| pool.queued as u64),
+        replicas,
+    }
+}
+
+fn add(kept: &mut LiveService, other: &LiveService) {
+    kept.in_flight += other.in_flight;
+    kept.queued += other.queued;
+    kept.replicas = match (kept.replicas, other.replicas) {
+        (Some(a), Some(b)) => {
+            Some(LiveReplicas { busy: a.busy + b.busy, idle: a.idle + b.idle, creating: a.creating + b.creating })
+        }
+        (one, other) => one.or(other),
+    };
+}
+
+/// The rooms that metrics are collected from.
+pub(crate) struct Rooms {
+    pub(crate) statistics: Arc<Statistics>,
+    pub(crate) comparisons: Arc<Comparisons>,
+    pub(crate) live: Arc<LiveVersions>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) collector: Arc<DataCollector>,
+    pub(crate) logs: Arc<LogBook>,
+    pub(crate) access: Option<Arc<AccessLog>>,
+    pub(crate) log_export: Option<Arc<LogExport>>,
+    pub(crate) connections: Arc<AtomicUsize>,
+    pub(crate) ready: Arc<AtomicBool>,
+    /// Known once the doors are bound.
+    pub(crate) certificates: OnceLock<Certificates>,
+}
+
+impl Rooms {
+    fn text(&self, format: Format) -> String {
+        let (services, live, shadows) = (self.statistics.snapshot(), self.live.snapshot(), self.comparisons.snapshot());
+        let host = self.host();
+        render(&Scrape { services: &services, live: &live, shadows: &shadows, host: &host }, format)
+    }
+
+    fn host(&self) -> HostState {
+        let models = self.dispatcher.signals();
+        HostState {
+            version: env!("CARGO_PKG_VERSION"),
+            ready: self.ready.load(Ordering::Acquire),
+            connections: self.connections.load(Ordering::Relaxed) as u64,
+            models: models.graphs as u64,
+            model_bytes: models.memory_bytes,
+            model_calls_queued: models.queued as u64,
+            errors: error_answers(),
+            collector: self.collector.counts(),
+            log_lines_dropped: self.logs.dropped(),
+            exports: self.exports(),
+            certificates: self.certificates.get().map(Certificates::expiries).unwrap_or_default(),
+            process: Process::read(),
+        }
+    }
+
+    fn exports(&self) -> Vec<Export> {
+        let spans = trace::spans().map(|spans| ("span", spans.counts()));
+        let logs = self.log_export.as_ref().map(|logs| ("log", logs.counts()));
+        let access = self.access.as_ref().map(|access| ("access", access.counts()));
+        let export = |(signal, counts): (_, OutboxCounts)| Export {
+            signal,
+            sent: counts.sent,
+            dropped: counts.dropped,
+            failed: counts.failed,
+        };
+        spans.into_iter().chain(logs).chain(access).map(export).collect()
+    }
+}
+
+/// The metrics, collected apart from the threads that answer requests.
+pub(crate) struct Metrics {
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) runtime: Handle,
+}
+
+impl MetricsSource for Metrics {
+    fn scrape(&self, accept: Option<String>) -> BoxFuture<'static, Result<MetricsText, Failure>> {
+        let rooms = Arc::clone(&self.rooms);
+        let format = Format::accepted(accept.as_deref());
+        let text = self.runtime.spawn_blocking(move || rooms.text(format));
+        Box::pin(async move {
+            let text = text.await.map_err(Failure::internal)?;
+            Ok(MetricsText { content_type: format.content_type(), text: text.into() })
+        })
+    }
+}
