@@ -11,6 +11,7 @@ mod desired;
 mod dtype;
 mod failure;
 mod ids;
+pub mod order;
 mod seam;
 mod signature;
 mod tensor;

@@ -13,6 +13,22 @@ pub enum PoolError {
         /// Callers waiting.
         queued: usize,
     },
+    /// The line is so long that the caller would wait longer than it may.
+    #[error("a replica would be free in about {} ms, and requests wait at most {} ms", expected.as_millis(), limit.as_millis())]
+    LongQueue {
+        /// The wait that is expected.
+        expected: Duration,
+        /// The longest wait.
+        limit: Duration,
+    },
+    /// The call would end after its deadline.
+    #[error("an answer would take about {} ms, and the request has {} ms left", expected.as_millis(), left.as_millis())]
+    Hopeless {
+        /// Wait and call together, as expected.
+        expected: Duration,
+        /// Time to the deadline.
+        left: Duration,
+    },
     /// No replica became free in the longest time a caller may wait.
     #[error("no replica became free within {} ms", waited.as_millis())]
     QueueWait {
@@ -35,7 +51,9 @@ impl PoolError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::QueueFull { .. } | Self::QueueWait { .. } => ErrorKind::Overloaded,
+            Self::QueueFull { .. } | Self::QueueWait { .. } | Self::LongQueue { .. } | Self::Hopeless { .. } => {
+                ErrorKind::Overloaded
+            }
             Self::Deadline => ErrorKind::Deadline,
             Self::Create { .. } => ErrorKind::Unavailable,
         }

@@ -1,7 +1,8 @@
 //! The life of a service's replicas: created, lent to one call at a time, taken back, retired and replaced.
 //!
 //! In: a [`scorehost_core::ReplicaFactory`] and bounds. Out: lent replicas ([`Lent`]) and the signals that decide how
-//! many there should be ([`PoolSignals`]). Deliberately not here: what a replica does (`scorer`), how many there should
+//! many there should be ([`PoolSignals`]). Callers wait in a bounded line, by priority; those who would wait in vain are
+//! told so at once. Deliberately not here: what a replica does (`scorer`), how many there should
 //! be (an autoscaler calls [`Pool::resize`]), and what a refused caller is told of its service (`router`).
 
 mod config;
@@ -17,3 +18,4 @@ pub use error::PoolError;
 pub use lent::Lent;
 pub use pool::Pool;
 pub use state::PoolSignals;
+pub use waiting::Want;

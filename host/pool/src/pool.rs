@@ -1,18 +1,19 @@
 //! The pool itself: the lock, and what happens outside it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use scorehost_core::{Clock, Deadline, Failure, Interface, Replica, ReplicaFactory};
+use scorehost_core::order::Ticket;
+use scorehost_core::{Clock, Failure, Interface, Replica, ReplicaFactory};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use crate::creation::Creation;
 use crate::state::State;
-use crate::waiting::Place;
-use crate::{Lent, PoolConfig, PoolError, PoolSignals};
+use crate::waiting::{Place, Waits};
+use crate::{Lent, PoolConfig, PoolError, PoolSignals, Want};
 
 /// The replicas of one version of one service.
 pub struct Pool {
@@ -64,19 +65,21 @@ impl Pool {
         Some(Lent::new(replica, Arc::clone(self)))
     }
 
-    /// Lends a replica: an idle one, else the next that is made or given back; callers are served in their order.
+    /// Lends a replica: an idle one, else the next that is made or given back. Callers are served by priority and then in
+    /// their order, every eighth time the one that has waited longest.
     ///
     /// Dropping the future leaves the line. Waiting needs a tokio timer.
     ///
     /// # Errors
-    /// When the line is full, the longest wait or the deadline passes, or no replica can be made.
-    pub async fn lend(self: &Arc<Self>, deadline: Option<Deadline>) -> Result<Lent, PoolError> {
+    /// When the line is full or too long, the longest wait or the deadline passes, or no replica can be made.
+    pub async fn lend(self: &Arc<Self>, want: &Want) -> Result<Lent, PoolError> {
         if let Some(lent) = self.try_lend() {
             return Ok(lent);
         }
-        let mut place = self.line_up()?;
+        let now = self.clock.now();
+        let mut place = self.line_up(want, now)?;
         self.start_creations();
-        let left = deadline.map(|deadline| deadline.remaining(self.clock.now()));
+        let left = want.deadline.map(|deadline| deadline.remaining(now));
         let longest = left.map_or(self.config.max_queue_wait, |left| left.min(self.config.max_queue_wait));
         match timeout(longest, place.delivery()).await {
             Ok(delivered) => delivered,
@@ -91,25 +94,22 @@ impl Pool {
         PoolError::QueueWait { waited }
     }
 
-    fn line_up(self: &Arc<Self>) -> Result<Place, PoolError> {
+    fn line_up(self: &Arc<Self>, want: &Want, now: Instant) -> Result<Place, PoolError> {
         let (deliver, delivered) = oneshot::channel();
         let mut state = self.state.lock();
-        let signals = state.signals();
-        if signals.queued >= self.config.max_queue {
-            return Err(PoolError::QueueFull { queued: signals.queued });
-        }
-        if signals.total() == 0
-            && let Some(cause) = state.backing_off(self.clock.now())
+        if state.signals().total() == 0
+            && let Some(cause) = state.backing_off(now)
         {
             return Err(PoolError::Create { cause: cause.clone() });
         }
         // A replica may have come back since the first look.
         if let Some(replica) = state.lend() {
             let _ = deliver.send(Ok(replica));
-            return Ok(Place::new(Arc::clone(self), u64::MAX, delivered));
+            return Ok(Place::new(Arc::clone(self), None, delivered));
         }
-        let number = state.enqueue(deliver);
-        Ok(Place::new(Arc::clone(self), number, delivered))
+        let waits = Waits { now, max_queue: self.config.max_queue, max_wait: self.config.max_queue_wait };
+        let ticket = state.enqueue(want, waits, deliver)?;
+        Ok(Place::new(Arc::clone(self), Some(ticket), delivered))
     }
 
     /// What the pool is doing.
@@ -153,9 +153,9 @@ impl Pool {
         &*self.factory
     }
 
-    pub(crate) fn leave(&self, number: u64) {
+    pub(crate) fn leave(&self, ticket: Ticket) {
         self.change(|state| {
-            state.leave(number);
+            state.leave(ticket);
             None
         });
     }
@@ -165,7 +165,7 @@ impl Pool {
         let healthy = replica.healthy();
         let ended = self.change(|state| {
             state.returned();
-            if healthy { state.place(replica) } else { Some(replica) }
+            if healthy { state.place(replica, &*self.clock) } else { Some(replica) }
         });
         // The common way ends here, without a second look at the state.
         if ended.is_some() {
@@ -180,7 +180,7 @@ impl Pool {
         let surplus = self.change(|state| match created {
             Ok(replica) => {
                 state.created();
-                state.place(replica)
+                state.place(replica, &*self.clock)
             }
             Err(cause) => {
                 tracing::warn!(%cause, detail = cause.detail, "a replica could not be made");
@@ -193,7 +193,7 @@ impl Pool {
 
     /// Takes in a replica that nobody planned.
     fn adopt(self: &Arc<Self>, replica: Box<dyn Replica>) {
-        let surplus = self.change(|state| state.place(replica));
+        let surplus = self.change(|state| state.place(replica, &*self.clock));
         drop(surplus);
     }
 

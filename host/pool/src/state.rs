@@ -1,21 +1,19 @@
 //! Who is where: idle replicas, callers in line, creations under way. Plain data under the pool's lock.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use scorehost_core::{Failure, Replica};
+use scorehost_core::order::{Line, Ticket};
+use scorehost_core::{Clock, Failure, Replica};
+use scorehost_telemetry::Typical;
 use tokio::sync::oneshot;
 
-use crate::{PoolConfig, PoolError};
+use crate::waiting::{Waiter, Waits};
+use crate::{PoolConfig, PoolError, Want};
 
 /// What a caller in line gets.
 pub(crate) type Delivery = Result<Box<dyn Replica>, PoolError>;
-
-/// A caller in line. Numbers rise along the line.
-pub(crate) struct Waiter {
-    pub(crate) number: u64,
-    pub(crate) deliver: oneshot::Sender<Delivery>,
-}
+/// Where it gets it.
+pub(crate) type Deliver = oneshot::Sender<Delivery>;
 
 /// What a pool is doing at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +48,9 @@ pub(crate) struct State {
     idle: Vec<Box<dyn Replica>>,
     busy: usize,
     creating: usize,
-    line: VecDeque<Waiter>,
-    next_number: u64,
+    line: Line<Waiter>,
+    /// How long a caller waits for each place of the line.
+    pace: Typical,
     back_off: Option<BackOff>,
     pub(crate) min: usize,
     pub(crate) max: usize,
@@ -64,8 +63,8 @@ impl State {
             idle: Vec::new(),
             busy: 0,
             creating: 0,
-            line: VecDeque::new(),
-            next_number: 0,
+            line: Line::default(),
+            pace: Typical::default(),
             back_off: None,
             min: config.min,
             max: config.max.max(1),
@@ -85,21 +84,22 @@ impl State {
         Some(replica)
     }
 
-    /// Puts a healthy replica where it belongs: to the first caller in line, to the idle ones, or back to be dropped.
+    /// Puts a healthy replica where it belongs: to the next caller in line, to the idle ones, or back to be dropped.
     /// It counts as neither busy nor creating when this is called.
-    pub(crate) fn place(&mut self, mut replica: Box<dyn Replica>) -> Option<Box<dyn Replica>> {
+    pub(crate) fn place(&mut self, mut replica: Box<dyn Replica>, clock: &dyn Clock) -> Option<Box<dyn Replica>> {
         let surplus = self.signals().total() >= self.max;
-        if !surplus {
-            while let Some(waiter) = self.line.pop_front() {
-                match waiter.deliver.send(Ok(replica)) {
-                    Ok(()) => {
-                        self.busy += 1;
-                        return None;
-                    }
-                    // This caller went away; the next one is asked.
-                    Err(Ok(back)) => replica = back,
-                    Err(Err(_)) => return None,
+        while !surplus && let Some(waiter) = self.line.pop() {
+            let now = clock.now();
+            let Some(waiter) = waiter.unless_late(now) else { continue };
+            self.pace.record(waiter.waited_per_place(now));
+            match waiter.deliver.send(Ok(replica)) {
+                Ok(()) => {
+                    self.busy += 1;
+                    return None;
                 }
+                // This caller went away; the next one is asked.
+                Err(Ok(back)) => replica = back,
+                Err(Err(_)) => return None,
             }
         }
         if surplus || (self.draining && self.line.is_empty()) {
@@ -114,19 +114,38 @@ impl State {
         self.busy -= 1;
     }
 
-    /// Gets a caller in line.
-    pub(crate) fn enqueue(&mut self, deliver: oneshot::Sender<Delivery>) -> u64 {
-        let number = self.next_number;
-        self.next_number += 1;
-        self.line.push_back(Waiter { number, deliver });
-        number
+    /// Gets a caller in line. In a full line one of a lower priority gives way.
+    ///
+    /// # Errors
+    /// When the line is full, or so long that the caller would wait in vain.
+    pub(crate) fn enqueue(&mut self, want: &Want, waits: Waits, deliver: Deliver) -> Result<Ticket, PoolError> {
+        let queued = self.line.len();
+        let ahead = self.line.ahead(want.priority);
+        if let Some(expected) = self.expected_wait(ahead)
+            && let Some(error) = waits.in_vain(want, expected)
+        {
+            return Err(error);
+        }
+        if queued >= waits.max_queue {
+            let gives_way = self.line.displace(want.priority).ok_or(PoolError::QueueFull { queued })?;
+            gives_way.refuse(PoolError::QueueFull { queued });
+        }
+        let (now, Want { deadline, takes, .. }) = (waits.now, *want);
+        Ok(self.line.push(want.priority, Waiter { since: now, ahead, deadline, takes, deliver }))
+    }
+
+    /// How long a caller with so many `ahead` waits. The first in line never knows: that it is served is how the pace is
+    /// learnt. Nor is it known while more replicas can be made.
+    fn expected_wait(&self, ahead: usize) -> Option<Duration> {
+        if ahead == 0 || self.signals().total() < self.max {
+            return None;
+        }
+        Some(self.pace.mean()?.saturating_mul(u32::try_from(ahead + 1).unwrap_or(u32::MAX)))
     }
 
     /// Takes a caller out of the line, where it still is in it.
-    pub(crate) fn leave(&mut self, number: u64) {
-        if let Ok(index) = self.line.binary_search_by_key(&number, |waiter| waiter.number) {
-            self.line.remove(index);
-        }
+    pub(crate) fn leave(&mut self, ticket: Ticket) {
+        self.line.remove(ticket);
     }
 
     /// Counts as many new creations as callers in line and the minimum ask for, within the bounds.
@@ -161,10 +180,7 @@ impl State {
     /// Answers the callers in line when no replica is left that could serve them.
     fn refuse_when_empty(&mut self, cause: &Failure) {
         if self.signals().total() == 0 {
-            for waiter in self.line.drain(..) {
-                // A caller that went away needs no answer.
-                let _ = waiter.deliver.send(Err(PoolError::Create { cause: cause.clone() }));
-            }
+            self.line.drain().for_each(|waiter| waiter.refuse(PoolError::Create { cause: cause.clone() }));
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use scorehost_core::{
-    BoxFuture, CallContext, ErrorKind, NamedTensors, RawRequest, RawResponse, Signature, SystemClock,
+    BoxFuture, CallContext, Deadline, ErrorKind, NamedTensors, Priority, RawRequest, RawResponse, Signature, SystemClock,
 };
 use tokio::time::sleep;
 
@@ -74,6 +74,9 @@ fn pool(fake: &Arc<Fake>, config: PoolConfig) -> Arc<Pool> {
     Pool::new(fake.clone(), config, Handle::current(), Arc::new(SystemClock))
 }
 
+/// A caller without wishes.
+const ANY: Want = Want { deadline: None, priority: Priority::Normal, takes: None };
+
 fn bounds(min: usize, max: usize) -> PoolConfig {
     PoolConfig { min, max, ..PoolConfig::default() }
 }
@@ -113,7 +116,7 @@ async fn the_replica_used_last_is_lent_first() {
     let fake = Arc::new(Fake::default());
     let pool = pool(&fake, bounds(2, 2));
     pool.warm().await.unwrap();
-    let (mut a, mut b) = (pool.lend(None).await.unwrap(), pool.lend(None).await.unwrap());
+    let (mut a, mut b) = (pool.lend(&ANY).await.unwrap(), pool.lend(&ANY).await.unwrap());
     let (first, last) = (number(&mut a).await, number(&mut b).await);
     assert_ne!(first, last);
     drop(a);
@@ -125,12 +128,12 @@ async fn the_replica_used_last_is_lent_first() {
 async fn replicas_are_made_on_demand_up_to_the_maximum() {
     let fake = Arc::new(Fake::default());
     let pool = pool(&fake, bounds(0, 2));
-    let _a = pool.lend(None).await.unwrap();
-    let _b = pool.lend(None).await.unwrap();
+    let _a = pool.lend(&ANY).await.unwrap();
+    let _b = pool.lend(&ANY).await.unwrap();
     assert_eq!(pool.signals(), PoolSignals { busy: 2, ..PoolSignals::default() });
     let waiting = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { pool.lend(None).await.map(drop) }
+        async move { pool.lend(&ANY).await.map(drop) }
     });
     settle().await;
     assert_eq!(pool.signals(), PoolSignals { busy: 2, queued: 1, ..PoolSignals::default() });
@@ -150,7 +153,7 @@ async fn callers_are_served_in_their_order() {
     for caller in 0..5 {
         let (pool, order) = (Arc::clone(&pool), Arc::clone(&order));
         callers.push(tokio::spawn(async move {
-            let _lent = pool.lend(None).await.unwrap();
+            let _lent = pool.lend(&ANY).await.unwrap();
             order.lock().push(caller);
         }));
         settle().await;
@@ -166,13 +169,13 @@ async fn callers_are_served_in_their_order() {
 async fn waiting_ends_with_the_longest_wait_or_the_deadline() {
     let fake = Arc::new(Fake::default());
     let pool = pool(&fake, bounds(1, 1));
-    let _held = pool.lend(None).await.unwrap();
+    let _held = pool.lend(&ANY).await.unwrap();
     let start = tokio::time::Instant::now();
-    let error = pool.lend(None).await.err().unwrap();
+    let error = pool.lend(&ANY).await.err().unwrap();
     assert_eq!(error.to_string(), "no replica became free within 500 ms");
     assert_eq!((error.kind(), start.elapsed()), (ErrorKind::Overloaded, Duration::from_millis(500)));
     let soon = Deadline::after(Instant::now(), Duration::from_millis(20));
-    assert_eq!(pool.lend(Some(soon)).await.err().unwrap().kind(), ErrorKind::Deadline);
+    assert_eq!(pool.lend(&Want::by(soon)).await.err().unwrap().kind(), ErrorKind::Deadline);
     assert_eq!(pool.signals().queued, 0, "both left the line");
 }
 
@@ -182,8 +185,107 @@ async fn a_full_line_refuses_at_once() {
     let pool = pool(&fake, PoolConfig { max_queue: 0, ..bounds(1, 1) });
     pool.warm().await.unwrap();
     let _held = pool.try_lend().unwrap();
-    let error = pool.lend(None).await.err().unwrap();
+    let error = pool.lend(&ANY).await.err().unwrap();
     assert!(matches!(error, PoolError::QueueFull { queued: 0 }), "{error}");
+}
+
+/// Lines up with `want` while every replica is lent, and notes who got one.
+async fn line_up(pool: &Arc<Pool>, want: Want, order: &Arc<Mutex<Vec<&'static str>>>, name: &'static str) -> Outcome {
+    let (pool, order) = (Arc::clone(pool), Arc::clone(order));
+    let caller = tokio::spawn(async move {
+        let _lent = pool.lend(&want).await?;
+        order.lock().push(name);
+        Ok(())
+    });
+    settle().await;
+    caller
+}
+
+type Outcome = tokio::task::JoinHandle<Result<(), PoolError>>;
+
+fn of(priority: Priority) -> Want {
+    Want { priority, ..ANY }
+}
+
+#[tokio::test]
+async fn callers_of_high_priority_are_served_first_and_low_ones_give_way_in_a_full_line() {
+    let fake = Arc::new(Fake::default());
+    let pool = pool(&fake, PoolConfig { max_queue: 3, ..bounds(1, 1) });
+    pool.warm().await.unwrap();
+    let (held, order) = (pool.try_lend().unwrap(), Arc::default());
+    let low = line_up(&pool, of(Priority::Low), &order, "low").await;
+    let normal = line_up(&pool, of(Priority::Normal), &order, "normal").await;
+    let second = line_up(&pool, of(Priority::Normal), &order, "second").await;
+    let refused = line_up(&pool, of(Priority::Low), &order, "refused").await.await.unwrap();
+    assert!(matches!(refused, Err(PoolError::QueueFull { queued: 3 })), "{refused:?}");
+    let high = line_up(&pool, of(Priority::High), &order, "high").await;
+    let displaced = low.await.unwrap();
+    assert!(matches!(displaced, Err(PoolError::QueueFull { queued: 3 })), "{displaced:?}");
+    let refused = line_up(&pool, of(Priority::Normal), &order, "refused").await.await.unwrap();
+    assert!(refused.is_err(), "it is below nobody in the line");
+    drop(held);
+    for caller in [high, normal, second] {
+        caller.await.unwrap().unwrap();
+    }
+    assert_eq!(*order.lock(), ["high", "normal", "second"]);
+}
+
+/// A pool of one replica whose line moves on every 100 ms.
+async fn at_a_pace(clock: &Arc<Paused>) -> Arc<Pool> {
+    let fake = Arc::new(Fake::default());
+    let pool = Pool::new(fake, bounds(1, 1), Handle::current(), clock.clone());
+    pool.warm().await.unwrap();
+    let order = Arc::default();
+    for _ in 0..20 {
+        let held = pool.try_lend().unwrap();
+        let next = line_up(&pool, ANY, &order, "next").await;
+        sleep(Duration::from_millis(100)).await;
+        drop(held);
+        next.await.unwrap().unwrap();
+    }
+    pool
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_would_wait_in_vain_is_told_at_once() {
+    let clock = Arc::new(Paused(tokio::time::Instant::now()));
+    let pool = at_a_pace(&clock).await;
+    let _held = pool.try_lend().unwrap();
+    let order = Arc::default();
+    let within = |millis| Want::by(Deadline::after(clock.now(), Duration::from_millis(millis)));
+    let mut waiting = vec![line_up(&pool, ANY, &order, "first").await];
+    let start = tokio::time::Instant::now();
+    // The second place is served after 200 ms, and its call takes 100 ms then.
+    let want = Want { takes: Some(Duration::from_millis(100)), ..within(250) };
+    let hopeless = pool.lend(&want).await.err().unwrap();
+    assert_eq!(hopeless.to_string(), "an answer would take about 300 ms, and the request has 250 ms left");
+    assert_eq!(hopeless.kind(), ErrorKind::Overloaded);
+    let hopeful = Want { takes: Some(Duration::from_millis(100)), ..within(350) };
+    waiting.push(line_up(&pool, hopeful, &order, "second").await);
+    for _ in 0..3 {
+        waiting.push(line_up(&pool, ANY, &order, "more").await);
+    }
+    let long = pool.lend(&ANY).await.err().unwrap();
+    assert_eq!(long.to_string(), "a replica would be free in about 600 ms, and requests wait at most 500 ms");
+    assert_eq!((start.elapsed(), pool.signals().queued), (Duration::ZERO, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_is_not_lent_to_a_call_that_could_not_end_in_time() {
+    let clock = Arc::new(Paused(tokio::time::Instant::now()));
+    let fake = Arc::new(Fake::default());
+    let pool = Pool::new(fake, bounds(1, 1), Handle::current(), clock.clone());
+    pool.warm().await.unwrap();
+    let (held, order) = (pool.try_lend().unwrap(), Arc::default());
+    let by = Want::by(Deadline::after(clock.now(), Duration::from_millis(100)));
+    let slow = line_up(&pool, Want { takes: Some(Duration::from_millis(60)), ..by }, &order, "slow").await;
+    let quick = line_up(&pool, Want { takes: Some(Duration::from_millis(20)), ..by }, &order, "quick").await;
+    sleep(Duration::from_millis(50)).await;
+    drop(held);
+    quick.await.unwrap().unwrap();
+    let refused = slow.await.unwrap().unwrap_err();
+    assert_eq!(refused.to_string(), "an answer would take about 60 ms, and the request has 50 ms left");
+    assert_eq!(*order.lock(), ["quick"]);
 }
 
 #[tokio::test]
@@ -201,8 +303,8 @@ async fn an_unhealthy_replica_is_replaced() {
 async fn a_caller_in_line_gets_the_replacement() {
     let fake = Arc::new(Fake::default());
     let pool = pool(&fake, bounds(0, 1));
-    let broken = pool.lend(None).await.unwrap();
-    let (next, ()) = tokio::join!(pool.lend(None), break_replica(broken));
+    let broken = pool.lend(&ANY).await.unwrap();
+    let (next, ()) = tokio::join!(pool.lend(&ANY), break_replica(broken));
     assert_eq!(number(&mut next.unwrap()).await, 1);
 }
 
@@ -214,20 +316,20 @@ async fn failing_creations_back_off_and_tell_the_cause() {
     let pool = Pool::new(fake.clone(), bounds(1, 1), Handle::current(), clock);
     fake.failing.store(true, Ordering::SeqCst);
     for _ in 0..3 {
-        let error = pool.lend(None).await.err().unwrap();
+        let error = pool.lend(&ANY).await.err().unwrap();
         assert_eq!(error.to_string(), "no replica can be made ready: init failed: no vocabulary");
         assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
     assert_eq!(fake.made.load(Ordering::SeqCst), 1, "the second and third were refused without another try");
     sleep(Duration::from_millis(101)).await;
-    assert!(pool.lend(None).await.is_err());
+    assert!(pool.lend(&ANY).await.is_err());
     assert_eq!(fake.made.load(Ordering::SeqCst), 2);
     sleep(Duration::from_millis(101)).await;
-    assert!(pool.lend(None).await.is_err());
+    assert!(pool.lend(&ANY).await.is_err());
     assert_eq!(fake.made.load(Ordering::SeqCst), 2, "the pause doubled");
     fake.failing.store(false, Ordering::SeqCst);
     sleep(Duration::from_millis(100)).await;
-    pool.lend(None).await.unwrap();
+    pool.lend(&ANY).await.unwrap();
 }
 
 struct Paused(tokio::time::Instant);
@@ -246,9 +348,9 @@ impl Clock for Paused {
 async fn a_replica_that_comes_free_serves_before_one_that_is_still_made() {
     let fake = Arc::new(Fake { takes: Duration::from_millis(400), ..Fake::default() });
     let pool = pool(&fake, bounds(0, 2));
-    let held = pool.lend(None).await.unwrap();
+    let held = pool.lend(&ANY).await.unwrap();
     let start = tokio::time::Instant::now();
-    let (next, ()) = tokio::join!(pool.lend(None), async {
+    let (next, ()) = tokio::join!(pool.lend(&ANY), async {
         sleep(Duration::from_millis(10)).await;
         drop(held);
     });
@@ -285,7 +387,7 @@ async fn draining_lets_calls_finish_and_serves_stragglers() {
     settle().await;
     assert!(!draining.is_finished());
     assert_eq!(pool.signals(), PoolSignals { busy: 1, ..PoolSignals::default() });
-    let straggler = pool.lend(None).await.unwrap();
+    let straggler = pool.lend(&ANY).await.unwrap();
     drop(busy);
     settle().await;
     assert!(!draining.is_finished());
@@ -309,7 +411,7 @@ async fn ten_thousand_lends_with_random_cancels_lose_nothing() {
         let choice = random >> 60;
         let (pool, served) = (Arc::clone(&pool), Arc::clone(&served));
         let call = tokio::spawn(async move {
-            let lent = pool.lend(None).await.unwrap();
+            let lent = pool.lend(&ANY).await.unwrap();
             tokio::task::yield_now().await;
             served.fetch_add(1, Ordering::SeqCst);
             if choice == 1 {
@@ -338,5 +440,5 @@ async fn ten_thousand_lends_with_random_cancels_lose_nothing() {
     pool.drain().await;
     assert_eq!(pool.signals(), PoolSignals::default());
     assert_eq!(fake.alive.load(Ordering::SeqCst), 0);
-    pool.lend(None).await.unwrap();
+    pool.lend(&ANY).await.unwrap();
 }
