@@ -13,6 +13,16 @@ fn service_names_follow_the_azure_rule() {
 }
 
 #[test]
+fn version_names_are_short_names_or_whole_numbers() {
+    for name in ["1", "42", "123456789", "v2", "a", "blue-green"] {
+        assert!(name.parse::<VersionName>().is_ok(), "{name}");
+    }
+    for name in ["", "0", "01", "1234567890", "V2", "-a", "a-", "2b", "a/b", "a234567890123456789012345678901bcd"] {
+        assert!(name.parse::<VersionName>().is_err(), "{name}");
+    }
+}
+
+#[test]
 fn model_names_are_never_paths() {
     for name in ["..", ".hidden", "a/b", "a\\b", "", "a b", "ä"] {
         assert!(name.parse::<ModelName>().is_err(), "{name}");
