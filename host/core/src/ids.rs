@@ -1,5 +1,6 @@
 //! Validated names. A value of these types is well-formed, so no room checks it again.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ pub enum IdError {
     Service(String),
     /// A version name outside the rule.
     #[error(
-        "version '{0}' must be a whole number from 1 on, or 3-32 characters of a-z, 0-9 and '-' that start with a letter and do not end with '-'"
+        "version '{0}' must be a whole number from 1 on, or 1-32 characters of a-z, 0-9 and '-' that start with a letter and do not end with '-'"
     )]
     VersionName(String),
     /// A model name outside the rule.
@@ -46,6 +47,13 @@ impl ServiceName {
     }
 }
 
+/// Equal, ordered and hashed as its text, so that a table of names is looked up by text.
+impl Borrow<str> for ServiceName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for ServiceName {
     type Err = IdError;
 
@@ -54,9 +62,14 @@ impl FromStr for ServiceName {
     }
 }
 
-/// The Azure rule for services and versions.
+/// The Azure rule for services.
 fn fits_name(name: &str) -> bool {
-    (3..=32).contains(&name.len())
+    name.len() >= 3 && fits_version(name)
+}
+
+/// The Azure rule for versions, without its shortest length: `v2` is what people call them.
+fn fits_version(name: &str) -> bool {
+    (1..=32).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && !name.ends_with('-')
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -68,7 +81,8 @@ impl fmt::Display for ServiceName {
     }
 }
 
-/// Name of a version of a service: as a service's, or a whole number from 1 on (the habit of the Open Inference Protocol).
+/// Name of a version of a service: as a service's but possibly shorter, or a whole number from 1 on (the habit of the Open
+/// Inference Protocol).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VersionName(Arc<str>);
 
@@ -92,7 +106,7 @@ impl FromStr for VersionName {
     fn from_str(name: &str) -> Result<Self, IdError> {
         let number =
             (1..=9).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_digit()) && !name.starts_with('0');
-        if number || fits_name(name) {
+        if number || fits_version(name) {
             return Ok(Self(name.into()));
         }
         Err(IdError::VersionName(name.chars().take(64).collect()))
