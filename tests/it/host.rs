@@ -59,7 +59,9 @@ impl Host {
 
     /// Starts with further arguments of `serve`; services have keys.
     pub(crate) fn keyed(arguments: &[&str]) -> Self {
-        Self { keyed: true, ..Self::start_with(arguments) }
+        let mut host = Self::start_with(arguments);
+        host.keyed = true;
+        host
     }
 
     /// Kills the process the hard way and starts it again on the same data.
