@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    CallContext, Failure, ModelId, ModelMetadata, NamedTensor, RawRequest, RawResponse, ServiceName, Signature, Tensor,
+    CallContext, Failure, Headers, ModelId, ModelMetadata, NamedTensor, RawRequest, RawResponse, ServiceName, Signature, Tensor,
 };
 
 /// A boxed future that may move between threads.
@@ -110,6 +110,8 @@ pub trait GraphLoader: Send + Sync {
 pub struct EntryScriptDescription {
     /// The script handles methods, queries and any bytes itself.
     pub raw_http: bool,
+    /// A standard HTTP handler (`wasi:http/incoming-handler`): every method and every path below the scoring path is its own.
+    pub http_handler: bool,
     /// JSON Schema of the request body, as text.
     pub input_schema: Option<String>,
     /// JSON Schema of the response body, as text.
@@ -195,11 +197,39 @@ pub trait Service: Send + Sync {
     fn score<'a>(&'a self, request: RawRequest, call: CallContext) -> BoxFuture<'a, Result<RawResponse, Failure>>;
 }
 
+/// What decides which version of a service answers a request.
+#[derive(Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// The version that the request names; the service's traffic decides where it names none.
+    pub version: Option<&'a str>,
+    /// The request's headers; `None` where there are none.
+    pub headers: Option<&'a dyn Headers>,
+    /// Who calls, as in [`CallContext::caller`].
+    pub caller: Option<&'a str>,
+}
+
+/// The version of a service that answers a request.
+#[derive(Clone)]
+pub struct Routed {
+    /// The version.
+    pub service: Arc<dyn Service>,
+    /// Whether others of the same service are live, so that the answer says which one it came from.
+    pub several: bool,
+}
+
 /// The table of services that `ingress` looks requests up in. `router` implements it.
 pub trait Plane: Send + Sync {
-    /// The live service of that name.
+    /// The version that answers one request.
+    ///
+    /// # Errors
+    /// `NotFound` where no such service or version is deployed, naming the versions there are; `Unavailable` where the
+    /// service is known and no version that may answer is ready.
+    fn route(&self, name: &str, asked: &Asked<'_>) -> Result<Routed, Failure>;
+    /// The default version of that service, where it is live.
     fn service(&self, name: &str) -> Option<Arc<dyn Service>>;
-    /// All live services, by name.
+    /// The live versions of that service, by version; empty where there are none.
+    fn versions(&self, name: &str) -> Vec<Arc<dyn Service>>;
+    /// All live versions of all services, by name and version.
     fn services(&self) -> Vec<Arc<dyn Service>>;
 }
 

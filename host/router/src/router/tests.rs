@@ -1,47 +1,41 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use scorehost_core::{
-    BoxFuture, CallContext, Failure, InferRequest, InferResponse, Interface, RawRequest, RawResponse, ServiceStatus,
-    Signature,
-};
+use scorehost_core::VersionName;
 
 use super::*;
-
-struct Fake(ServiceStatus);
-
-impl Service for Fake {
-    fn status(&self) -> &ServiceStatus {
-        &self.0
-    }
-
-    fn infer<'a>(&'a self, _: InferRequest, _: CallContext) -> BoxFuture<'a, Result<InferResponse, Failure>> {
-        Box::pin(std::future::ready(Ok(InferResponse { outputs: vec![] })))
-    }
-
-    fn score<'a>(&'a self, _: RawRequest, _: CallContext) -> BoxFuture<'a, Result<RawResponse, Failure>> {
-        Box::pin(std::future::ready(Err(Failure::invalid("tensors only"))))
-    }
-}
+use crate::fakes::{Does, Fake};
 
 fn service(name: &str, version: &str) -> Arc<dyn Service> {
-    let (name, interface) = (name.parse().unwrap(), Interface::Tensors(Signature::default()));
-    Arc::new(Fake(ServiceStatus { name, version: version.into(), interface, platform: "fake", models: vec![] }))
+    Fake::new(name, version, Does::Add(0.0))
+}
+
+fn key(name: &str, version: &str) -> VersionKey {
+    VersionKey { service: name.parse().unwrap(), version: version.parse().unwrap() }
 }
 
 fn version(router: &Router, name: &str) -> Option<String> {
     router.service(name).map(|service| service.status().version.to_string())
 }
 
+fn listed(services: &[Arc<dyn Service>]) -> Vec<String> {
+    services.iter().map(|service| format!("{}/{}", service.status().name, service.status().version)).collect()
+}
+
+fn refused(router: &Router, name: &str, version: Option<&str>) -> (scorehost_core::ErrorKind, String) {
+    let Err(failure) = router.route(name, &Asked { version, ..Asked::default() }) else { panic!("{name} was routed") };
+    (failure.kind, failure.message.into_owned())
+}
+
 #[test]
 fn services_are_found_by_name_and_listed_in_order() {
     let router = Router::new();
-    for name in ["zebra", "ant", "bee"] {
-        assert!(router.put(service(name, "1")).is_none());
+    for (name, version) in [("zebra", "1"), ("ant", "10"), ("bee", "1"), ("ant", "2"), ("ant", "green")] {
+        assert!(router.put(service(name, version)).is_none());
     }
-    assert_eq!(version(&router, "ant").as_deref(), Some("1"));
-    assert!(router.service("cat").is_none());
-    let names: Vec<_> = router.services().iter().map(|service| service.status().name.to_string()).collect();
-    assert_eq!(names, ["ant", "bee", "zebra"]);
+    assert_eq!(version(&router, "ant").as_deref(), Some("2"));
+    assert!(router.service("cat").is_none() && router.versions("cat").is_empty());
+    assert_eq!(listed(&router.services()), ["ant/2", "ant/10", "ant/green", "bee/1", "zebra/1"]);
+    assert_eq!(listed(&router.versions("ant")), ["ant/2", "ant/10", "ant/green"]);
 }
 
 #[test]
@@ -49,12 +43,45 @@ fn an_update_replaces_and_returns_the_former_one() {
     let router = Router::new();
     router.put(service("ant", "1"));
     let held = router.service("ant").unwrap();
-    let former = router.put(service("ant", "2")).unwrap();
+    let new = service("ant", "1");
+    let former = router.put(Arc::clone(&new)).unwrap();
     assert!(Arc::ptr_eq(&held, &former));
+    assert!(Arc::ptr_eq(&router.service("ant").unwrap(), &new));
+    let last = router.remove(&key("ant", "1")).unwrap();
+    assert!(Arc::ptr_eq(&last, &new));
+    assert!(router.service("ant").is_none() && router.remove(&key("ant", "1")).is_none());
+}
+
+#[test]
+fn what_is_not_there_is_told_apart_from_what_is_not_ready() {
+    use scorehost_core::ErrorKind::{NotFound, Unavailable};
+
+    let router = Router::new();
+    let ant = "ant".parse().unwrap();
+    assert_eq!(refused(&router, "ant", None), (NotFound, "no service named 'ant' is deployed".to_owned()));
+    router.set_endpoint(&ant, &Traffic::all_to("2".parse().unwrap()));
+    let not_ready = "service 'ant' cannot answer: its version '2' is not ready";
+    assert_eq!(refused(&router, "ant", None), (Unavailable, not_ready.to_owned()));
+    router.put(service("ant", "1"));
+    assert_eq!(refused(&router, "ant", Some("2")), (Unavailable, not_ready.to_owned()));
+    let unknown = "service 'ant' has no version '3'; it has: 1";
+    assert_eq!(refused(&router, "ant", Some("3")), (NotFound, unknown.to_owned()));
+    router.remove(&key("ant", "1"));
+    router.remove_endpoint(&ant);
+    assert_eq!(refused(&router, "ant", None), (NotFound, "no service named 'ant' is deployed".to_owned()));
+}
+
+#[test]
+fn traffic_outlives_the_versions_that_it_names() {
+    let router = Router::new();
+    let (ant, second): (_, VersionName) = ("ant".parse().unwrap(), "2".parse().unwrap());
+    router.set_endpoint(&ant, &Traffic::all_to(second));
+    router.put(service("ant", "1"));
+    router.put(service("ant", "2"));
     assert_eq!(version(&router, "ant").as_deref(), Some("2"));
-    let last = router.remove(&"ant".parse().unwrap()).unwrap();
-    assert_eq!(&*last.status().version, "2");
-    assert!(router.service("ant").is_none() && router.remove(&"ant".parse().unwrap()).is_none());
+    router.remove(&key("ant", "2"));
+    router.put(service("ant", "2"));
+    assert_eq!(version(&router, "ant").as_deref(), Some("2"));
 }
 
 #[test]
@@ -66,7 +93,7 @@ fn concurrent_changes_are_all_kept_while_lookups_go_on() {
             let router = &router;
             scope.spawn(move || (0..100).for_each(|n| drop(router.put(service(&format!("s-{thread}-{n}"), "1")))));
         }
-        (0..10_000).for_each(|_| assert!(router.service("steady").is_some()));
+        (0..10_000).for_each(|_| assert!(router.route("steady", &Asked::default()).is_ok()));
     });
     assert_eq!(router.services().len(), 401);
 }
