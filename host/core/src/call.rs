@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::Deadline;
+use crate::{Deadline, TraceContext};
 
 /// Request headers (HTTP headers or gRPC metadata) as the layers below `ingress` may read them.
 pub trait Headers: Send + Sync {
@@ -59,17 +59,6 @@ pub enum Priority {
     Low,
 }
 
-/// Where a request stands in a trace (W3C Trace Context).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TraceContext {
-    /// The trace.
-    pub trace_id: u128,
-    /// The span that calls.
-    pub span_id: u64,
-    /// Whether it is recorded.
-    pub sampled: bool,
-}
-
 impl fmt::Debug for CallContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers hold credentials and stay out of logs.
@@ -85,6 +74,9 @@ pub type Header = (String, String);
 pub struct RawRequest {
     /// Method, upper case.
     pub method: String,
+    /// The part of the URL's path below the scoring path, still percent-encoded; `/` where there is none. Only a standard
+    /// HTTP handler has others.
+    pub path: String,
     /// The part of the URL after `?`, still percent-encoded; empty when there is none.
     pub query: String,
     /// The body, content encodings undone.

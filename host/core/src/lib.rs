@@ -15,8 +15,9 @@ pub mod order;
 mod seam;
 mod signature;
 mod tensor;
+mod trace;
 
-pub use call::{CallContext, Header, Headers, Priority, RawRequest, RawResponse, TraceContext};
+pub use call::{CallContext, Header, Headers, Priority, RawRequest, RawResponse};
 pub use clock::{Clock, Deadline, SystemClock};
 pub use desired::{
     Access, Admission, Collection, CollectionFormat, EndpointSpec, Grants, ModelRef, Outbound, Recording, Scaling,
@@ -26,9 +27,10 @@ pub use dtype::DType;
 pub use failure::{ErrorKind, Failure};
 pub use ids::{Digest, IdError, ModelId, ModelName, ServiceName, VersionName};
 pub use seam::{
-    BoxFuture, Collector, DeployedModel, EntryScriptDescription, Graph, GraphLoader, InferRequest, InferResponse,
+    Asked, BoxFuture, Collector, DeployedModel, EntryScriptDescription, Graph, GraphLoader, InferRequest, InferResponse,
     Interface, LogLevel, Logs, Model, ModelFiles, ModelSet, NamedTensors, Plane, Replica, ReplicaFactory, Repository,
-    RepositoryEntry, Service, ServiceStatus,
+    RepositoryEntry, Routed, Service, ServiceStatus,
 };
 pub use signature::{ModelMetadata, OutputIndices, Signature, SignatureError, TensorSpec};
 pub use tensor::{NamedTensor, Shape, Tensor, TensorError};
+pub use trace::{TraceContext, TraceParentError};

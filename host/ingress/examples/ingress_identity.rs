@@ -9,10 +9,11 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use scorehost_core::{
-    BoxFuture, CallContext, DType, Failure, InferRequest, InferResponse, Interface, NamedTensor, Plane, RawRequest,
-    RawResponse, Repository, RepositoryEntry, Service, ServiceName, ServiceStatus, Signature, TensorSpec,
+    Asked, BoxFuture, CallContext, DType, Failure, InferRequest, InferResponse, Interface, NamedTensor, Plane,
+    RawRequest, RawResponse, Repository, RepositoryEntry, Routed, Service, ServiceName, ServiceStatus, Signature,
+    TensorSpec,
 };
-use scorehost_ingress::{Body, Counters, Doors, Ingress, IngressConfig, Management, StatisticsSource};
+use scorehost_ingress::{Body, Counters, Doors, Ingress, IngressConfig, Management, Observe, StatisticsSource};
 
 struct Identity(ServiceStatus);
 
@@ -46,6 +47,15 @@ impl Identity {
 struct One(Arc<dyn Service>);
 
 impl Plane for One {
+    fn route(&self, name: &str, _: &Asked<'_>) -> Result<Routed, Failure> {
+        let service = self.service(name).ok_or_else(|| Failure::not_found("no such service"))?;
+        Ok(Routed { service, several: false })
+    }
+
+    fn versions(&self, name: &str) -> Vec<Arc<dyn Service>> {
+        self.service(name).into_iter().collect()
+    }
+
     fn service(&self, name: &str) -> Option<Arc<dyn Service>> {
         (self.0.status().name.as_str() == name).then(|| self.0.clone())
     }
@@ -106,6 +116,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         statistics: Arc::new(Nothing),
         repository: Arc::new(Nothing),
         management: Arc::new(Nothing),
+        gatekeeper: scorehost_auth::Gatekeeper::open(),
+        observe: Observe::default(),
         ready: Arc::new(true.into()),
     };
     let ingress = Ingress::bind(config, doors)?;

@@ -8,10 +8,32 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 use scorehost_core::{CallContext, Deadline, Headers};
 
+use crate::access;
+
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest request id taken from a caller; a longer one is replaced (the scoring door refuses it instead).
 pub(crate) const MAX_ID: usize = 100;
+
+/// Names the version of a service: in a request the one that is wanted, in an answer the one that it came from.
+pub(crate) const X_SCOREHOST_VERSION: HeaderName = HeaderName::from_static("x-scorehost-version");
+
+/// Headers that are only looked at.
+pub(crate) struct Borrowed<'a>(pub(crate) &'a HeaderMap);
+
+impl Headers for Borrowed<'_> {
+    fn first(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok()
+    }
+
+    fn all(&self) -> Vec<(&str, &str)> {
+        all(self.0)
+    }
+}
+
+fn all(headers: &HeaderMap) -> Vec<(&str, &str)> {
+    headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect()
+}
 
 struct RequestHeaders(HeaderMap);
 
@@ -21,16 +43,17 @@ impl Headers for RequestHeaders {
     }
 
     fn all(&self) -> Vec<(&str, &str)> {
-        self.0.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect()
+        all(&self.0)
     }
 }
 
 /// The context of a request with these headers.
 pub(crate) fn context(headers: HeaderMap, deadline: Option<Deadline>) -> CallContext {
     let request_id = caller_id(&headers).map_or_else(new_id, Arc::from);
+    let trace = access::place(&headers);
     let headers: Option<Arc<dyn Headers>> =
         if headers.is_empty() { None } else { Some(Arc::new(RequestHeaders(headers))) };
-    CallContext { headers, deadline, ..CallContext::new(request_id) }
+    CallContext { headers, deadline, trace, ..CallContext::new(request_id) }
 }
 
 /// The id that the caller gave the request.

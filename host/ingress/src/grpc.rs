@@ -109,7 +109,17 @@ pub(crate) fn status_failed(failure: &Failure) -> HeaderMap {
 /// What a unary call comes to.
 pub(crate) type Outcome = Result<Response<Body>, Failure>;
 
-/// A service by the name and version of a message; an empty version means the live one.
-pub(crate) fn service(shared: &Shared, name: &str, version: &str) -> Result<Arc<dyn scorehost_core::Service>, Failure> {
-    shared.service(name, (!version.is_empty()).then_some(version))
+/// A service by the name and version of a message that asks what it is; an empty version means the default.
+pub(crate) fn described(
+    shared: &Shared,
+    name: &str,
+    version: &str,
+    headers: &HeaderMap,
+) -> Result<Arc<dyn scorehost_core::Service>, Failure> {
+    shared.described(name, named(version), headers)
+}
+
+/// The version that a message names; none where it is empty.
+pub(crate) fn named(version: &str) -> Option<&str> {
+    (!version.is_empty()).then_some(version)
 }

@@ -9,12 +9,14 @@ use std::sync::atomic::AtomicUsize;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
-use scorehost_core::{ErrorKind, Failure, Service};
+use scorehost_auth::Role;
+use scorehost_core::{Asked, ErrorKind, Failure, Routed, Service};
+use scorehost_telemetry::note;
 
 use crate::body::Reply;
 use crate::route::{ModelCall, ModelRoute, Route};
-use crate::server::Activity;
-use crate::{Body, Doors, IngressConfig, access, call, grpc, oip, score};
+use crate::server::{Activity, Tls};
+use crate::{Body, Doors, IngressConfig, Observe, access, auth, call, grpc, metrics, observe, oip, score};
 
 /// What the requests of one acceptor thread share.
 pub(crate) struct Shared {
@@ -22,16 +24,75 @@ pub(crate) struct Shared {
     pub(crate) doors: Doors,
     /// Connections open in all threads.
     pub(crate) connections: Arc<AtomicUsize>,
+    /// What the doors speak TLS with; plain where there is none.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl Shared {
-    /// The live service of that name, and of that version where the caller names one.
-    pub(crate) fn service(&self, name: &str, version: Option<&str>) -> Result<Arc<dyn Service>, Failure> {
-        let service = self.doors.plane.service(name).ok_or_else(|| no_service(name))?;
-        match version {
-            Some(version) if *service.status().version != *version => Err(no_version(&service, version)),
-            _ => Ok(service),
+    /// The version that answers a scoring request: the one that its path or its header names, or the one that the
+    /// service's traffic picks for `caller`.
+    pub(crate) fn route(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        headers: &HeaderMap,
+        caller: Option<&str>,
+    ) -> Result<Routed, Failure> {
+        let version = wanted_version(version, headers)?;
+        let headers = call::Borrowed(headers);
+        self.doors.plane.route(name, &Asked { version, headers: Some(&headers), caller }).map_err(hinted)
+    }
+
+    /// The version that a description is asked of: the default where none is named.
+    pub(crate) fn described(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Arc<dyn Service>, Failure> {
+        let plane = &self.doors.plane;
+        let version = wanted_version(version, headers)?;
+        match plane.service(name) {
+            Some(service) if version.is_none() => Ok(service),
+            _ => {
+                let routed = plane.route(name, &Asked { version, ..Asked::default() });
+                routed.map(|routed| routed.service).map_err(hinted)
+            }
         }
+    }
+}
+
+#[cold]
+fn hinted(failure: Failure) -> Failure {
+    if failure.kind != ErrorKind::NotFound || failure.hint.is_some() {
+        return failure;
+    }
+    failure.with_hint("POST /v2/repository/index lists what there is")
+}
+
+/// The version that a request names, in its path or in its header.
+fn wanted_version<'a>(path: Option<&'a str>, headers: &'a HeaderMap) -> Result<Option<&'a str>, Failure> {
+    let Some(header) = headers.get(call::X_SCOREHOST_VERSION) else { return Ok(path) };
+    let header = header.to_str().map_err(|_| Failure::invalid("the header x-scorehost-version is no text"))?;
+    match path {
+        Some(path) if path != header => Err(Failure::invalid(format!(
+            "the path names version '{}' and the header x-scorehost-version names '{}'",
+            shown(path),
+            shown(header)
+        ))),
+        _ => Ok(Some(header)),
+    }
+}
+
+/// Says which version an answer came from, where a service has several.
+pub(crate) fn label(routed: &Routed) -> Option<Arc<str>> {
+    routed.several.then(|| Arc::clone(&routed.service.status().version))
+}
+
+/// Writes the [`label`].
+pub(crate) fn write_label(label: Option<Arc<str>>, headers: &mut HeaderMap) {
+    if let Some(value) = label.and_then(|version| HeaderValue::from_str(&version).ok()) {
+        headers.insert(call::X_SCOREHOST_VERSION, value);
     }
 }
 
@@ -40,32 +101,16 @@ fn shown(name: &str) -> String {
     name.chars().take(64).collect()
 }
 
-#[cold]
-fn no_service(name: &str) -> Failure {
-    Failure::not_found(format!("no service named '{}' is deployed", shown(name)))
-        .with_hint("POST /v2/repository/index lists what there is")
-}
-
-#[cold]
-fn no_version(service: &Arc<dyn Service>, version: &str) -> Failure {
-    let status = service.status();
-    Failure::not_found(format!(
-        "service '{}' has no version '{}'; version '{}' is live",
-        status.name,
-        shown(version),
-        status.version
-    ))
-}
-
 /// Answers one request of any protocol.
 pub(crate) async fn answer(
     shared: Rc<Shared>,
     activity: Rc<Activity>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
     let _in_flight = activity.request();
-    if access::enabled() {
-        return Ok(Box::pin(access::recorded(shared, activity, request)).await);
+    let entered = access::enter(request.headers_mut());
+    if entered.is_some() || shared.doors.observe.access.is_some() {
+        return Ok(Box::pin(access::recorded(shared, activity, request, entered)).await);
     }
     Ok(dispatch(shared, activity, request).await)
 }
@@ -95,11 +140,17 @@ async fn infer(shared: &Shared, activity: &Activity, request: Request<Incoming>)
         return oip::error(&no_path(parts.uri.path()));
     };
     let caller_id = parts.headers.get(call::X_REQUEST_ID).cloned();
-    let result = match shared.service(&name, version.as_deref()) {
-        Ok(service) => oip::infer::infer(shared, activity, service, parts.headers, body).await,
+    let routed = match auth::scoring(shared, activity, &name, &parts.headers).await {
+        Ok(caller) => shared.route(&name, version.as_deref(), &parts.headers, caller.as_deref()),
         Err(failure) => Err(failure),
     };
-    result.unwrap_or_else(|failure| failed(&failure, caller_id, oip::error))
+    let (label, result) = match routed {
+        Ok(routed) => (label(&routed), oip::infer::infer(shared, activity, routed.service, parts.headers, body).await),
+        Err(failure) => (None, Err(failure)),
+    };
+    let mut response = result.unwrap_or_else(|failure| failed(&failure, caller_id, oip::error));
+    write_label(label, response.headers_mut());
+    response
 }
 
 async fn other(shared: Rc<Shared>, activity: Rc<Activity>, request: Request<Incoming>) -> Response<Body> {
@@ -108,8 +159,12 @@ async fn other(shared: Rc<Shared>, activity: Rc<Activity>, request: Request<Inco
     match Route::of(path) {
         Route::Score(_) | Route::Swagger(_) => score::answer(shared, activity, request).await,
         Route::Management => {
-            let result = shared.doors.management.call(request).await;
+            let result = manage(&shared, &activity, request).await;
             result.unwrap_or_else(|failure| failed(&failure, caller_id, management_error))
+        }
+        Route::Metrics => {
+            let result = measured(&shared, &activity, &request).await;
+            result.unwrap_or_else(|failure| failed(&failure, caller_id, oip::error))
         }
         Route::Root if request.method() == Method::GET => healthy(),
         _ => {
@@ -117,6 +172,34 @@ async fn other(shared: Rc<Shared>, activity: Rc<Activity>, request: Request<Inco
             result.unwrap_or_else(|failure| failed(&failure, caller_id, oip::error))
         }
     }
+}
+
+/// The management API, which learns who calls and checks itself what each call needs.
+async fn manage(
+    shared: &Shared,
+    activity: &Activity,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    let principal = auth::management(shared, activity, request.headers(), Role::Reader)?;
+    request.extensions_mut().insert(principal);
+    shared.doors.management.call(request).await
+}
+
+/// The metrics, for readers unless they are open to everyone.
+async fn measured(
+    shared: &Shared,
+    activity: &Activity,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    let Observe { metrics, open_metrics, .. } = &shared.doors.observe;
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return Ok(method_not_allowed(request.method(), request.uri().path(), &Method::GET));
+    }
+    if !open_metrics {
+        auth::management(shared, activity, request.headers(), Role::Reader)?;
+    }
+    let source = metrics.as_deref().ok_or_else(|| no_path(request.uri().path()))?;
+    metrics::answer(source, request.headers()).await
 }
 
 /// The Open Inference Protocol but for `infer`.
@@ -137,20 +220,40 @@ async fn protocol(shared: &Shared, activity: &Activity, request: Request<Incomin
         Route::Ready if !shared.doors.ready() => Err(restoring()),
         Route::Live => Ok(oip::metadata::live()),
         Route::Ready => Ok(oip::metadata::ready()),
-        Route::AllStatistics => Ok(oip::statistics::all(plane.as_ref(), shared.doors.statistics.as_ref())),
+        Route::Jwks => Ok(oip::metadata::jwks(&shared.doors.gatekeeper.jwks())),
+        Route::AllStatistics => {
+            let services = auth::readable(shared, activity, plane.services(), headers).await?;
+            Ok(oip::statistics::of(&services, shared.doors.statistics.as_ref()))
+        }
         Route::Model(ModelRoute { name, version, what }) => {
-            let service = shared.service(&name, version.as_deref())?;
+            // Probes have no credential: whether a service is ready is open.
+            if what != ModelCall::Ready {
+                auth::reading(shared, activity, &name, headers).await?;
+            }
+            let service = shared.described(&name, version.as_deref(), headers)?;
             match what {
-                ModelCall::Metadata => oip::metadata::model(service.status()),
+                ModelCall::Metadata => oip::metadata::model(service.status(), &plane.versions(&name)),
                 ModelCall::Config => oip::metadata::config(service.status()),
                 ModelCall::Ready => Ok(oip::metadata::model_ready(service.status())),
-                ModelCall::Statistics => Ok(oip::statistics::one(service.status(), shared.doors.statistics.as_ref())),
+                ModelCall::Statistics if version.is_none() && !headers.contains_key(call::X_SCOREHOST_VERSION) => {
+                    Ok(oip::statistics::of(&plane.versions(&name), shared.doors.statistics.as_ref()))
+                }
+                ModelCall::Statistics => Ok(oip::statistics::of(&[service], shared.doors.statistics.as_ref())),
                 ModelCall::Infer => Ok(method_not_allowed(&parts.method, path, &Method::POST)),
             }
         }
-        Route::Index => oip::repository::index(shared, activity, headers, body).await,
-        Route::Load(name) => oip::repository::load(shared, activity, &name, headers, body).await,
-        Route::Unload(name) => oip::repository::unload(shared, activity, &name, headers, body).await,
+        Route::Index => {
+            auth::management(shared, activity, headers, Role::Reader)?;
+            oip::repository::index(shared, activity, headers, body).await
+        }
+        Route::Load(name) => {
+            auth::management(shared, activity, headers, Role::Deployer)?;
+            oip::repository::load(shared, activity, &name, headers, body).await
+        }
+        Route::Unload(name) => {
+            auth::management(shared, activity, headers, Role::Deployer)?;
+            oip::repository::unload(shared, activity, &name, headers, body).await
+        }
         Route::NotOffered => Err(Failure::new(
             ErrorKind::Unsupported,
             format!("'{}' belongs to an extension that this host does not offer", shown(path)),
@@ -205,6 +308,8 @@ pub(crate) fn failed(
 }
 
 pub(crate) fn log(failure: &Failure, request_id: &str) {
+    observe::count_error(failure.kind);
+    note::write(|note| note.kind = Some(failure.kind));
     let (kind, message, detail) = (failure.kind.name(), &*failure.message, failure.detail.as_deref());
     if failure.kind == ErrorKind::Internal {
         tracing::error!(request_id, kind, message, detail, "request failed");
@@ -222,5 +327,6 @@ fn management_error(failure: &Failure) -> Response<Body> {
     });
     let mut response = oip::ok(&serde_json::json!({ "error": error }));
     *response.status_mut() = crate::status_of(failure.kind).http;
+    auth::dress(failure, &mut response);
     response
 }

@@ -16,11 +16,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::body::Incoming;
 use scorehost_core::{ErrorKind, Failure, Interface, Service};
 
-use crate::handler::{Shared, log};
+use crate::handler::{Shared, label, log, write_label};
 use crate::json::document;
 use crate::route::Route;
 use crate::server::Activity;
-use crate::{Body, encoding, oip, read, status_of};
+use crate::{Body, auth, encoding, oip, read, status_of};
 
 pub(crate) const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-function-failed");
 
@@ -45,7 +45,10 @@ pub(crate) async fn answer(shared: Rc<Shared>, activity: Rc<Activity>, request: 
 async fn route(shared: &Shared, activity: &Activity, parts: Parts, body: Incoming, ids: &ids::Ids) -> Response<Body> {
     let uri = parts.uri.clone();
     let result = match Route::of(uri.path()) {
-        Route::Swagger(name) => swagger::answer(shared, &parts, &name),
+        Route::Swagger(name) => match auth::reading(shared, activity, &name, &parts.headers).await {
+            Ok(_) => swagger::answer(shared, &parts, &name),
+            Err(failure) => Err(failure),
+        },
         Route::Score(name) => score(shared, activity, parts, body, ids, &name).await,
         _ => Err(Failure::internal("a path of another door")),
     };
@@ -63,9 +66,35 @@ async fn score(
     ids: &ids::Ids,
     name: &str,
 ) -> Result<Response<Body>, Failure> {
-    let service = shared.service(name, None)?;
+    let caller = match auth::scoring(shared, activity, name, &parts.headers).await {
+        // A browser asks before it posts, and never with a credential: the door answers, the script does not run.
+        Err(failure) if parts.method == Method::OPTIONS && failure.kind == ErrorKind::Unauthenticated => {
+            return Ok(method(&parts.method));
+        }
+        decided => decided?,
+    };
+    let routed = shared.route(name, None, &parts.headers, caller.as_deref())?;
+    let label = label(&routed);
+    let mut response = routed_to(shared, activity, parts, body, ids, routed.service).await?;
+    write_label(label, response.headers_mut());
+    Ok(response)
+}
+
+async fn routed_to(
+    shared: &Shared,
+    activity: &Activity,
+    parts: Parts,
+    body: Incoming,
+    ids: &ids::Ids,
+    service: Arc<dyn Service>,
+) -> Result<Response<Body>, Failure> {
     let interface = service.status().interface.clone();
+    let handler = matches!(&interface, Interface::EntryScript(script) if script.http_handler);
+    if !handler && Route::below_score(parts.uri.path()) != "/" {
+        return Err(no_path(&service));
+    }
     let allowed = match &interface {
+        Interface::EntryScript(script) if script.http_handler => true,
         Interface::EntryScript(script) if script.raw_http => {
             matches!(parts.method, Method::GET | Method::POST | Method::OPTIONS)
         }
@@ -82,6 +111,13 @@ async fn score(
         Interface::EntryScript(description) => script::run(shared, service, &description, parts, body, ids).await,
         Interface::Tensors(_) => tensors(shared, service, parts.headers, body, ids).await,
     }
+}
+
+#[cold]
+fn no_path(service: &Arc<dyn Service>) -> Failure {
+    let name = &service.status().name;
+    Failure::not_found(format!("service '{name}' has no paths below its scoring path"))
+        .with_hint(format!("its scoring URI is /api/v1/service/{name}/score; only HTTP handlers have paths below it"))
 }
 
 /// A service of tensors takes the Open Inference Protocol's body here too.
@@ -118,6 +154,7 @@ fn error(status: StatusCode, message: &str) -> Response<Body> {
 
 fn failed(failure: &Failure) -> Response<Body> {
     let mut response = error(status_of(failure.kind).http, &oip::public_text(failure));
+    auth::dress(failure, &mut response);
     if failure.kind == ErrorKind::ScorerFault || failure.kind == ErrorKind::Deadline {
         response.headers_mut().insert(RUN_FUNCTION_FAILED, HeaderValue::from_static("True"));
     }

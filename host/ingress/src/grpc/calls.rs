@@ -1,24 +1,28 @@
 //! Every call but inference: health, metadata, configuration, statistics, repository.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Incoming;
 use prost::Message;
-use scorehost_core::{ErrorKind, Failure, ServiceStatus, TensorSpec};
+use scorehost_auth::Role;
+use scorehost_core::{ErrorKind, Failure, Service, ServiceStatus, TensorSpec};
 
 use super::message::{
     ConfigInput, ConfigOutput, Empty, Flag, IndexRequest, IndexResponse, InferStatistics, LoadRequest, ModelConfig,
     ModelConfigResponse, ModelIndex, ModelMetadata, ModelRequest, ModelStatistics, ServerMetadata, StatisticDuration,
     StatisticsResponse, TensorMetadata,
 };
-use super::{Outcome, frame, service, succeeded};
+use super::{Outcome, described, frame, succeeded};
+use crate::call::X_SCOREHOST_VERSION;
 use crate::handler::Shared;
 use crate::oip::infer::takes_tensors;
 use crate::oip::metadata::{EXTENSIONS, SERVER, VERSION, backend, config_type};
 use crate::oip::repository::{check_parameters, state};
 use crate::oip::statistics::nanoseconds;
 use crate::server::Activity;
-use crate::{Span, StatisticsSource};
+use crate::{Span, StatisticsSource, auth};
 
 /// Answers the unary call `method`.
 pub(crate) async fn answer(
@@ -34,20 +38,32 @@ pub(crate) async fn answer(
         "ServerReady" => reply(&Flag { value: shared.doors.ready() }),
         "ModelReady" => {
             let request: ModelRequest = read(message)?;
-            reply(&Flag { value: service(shared, &request.name, &request.version).is_ok() })
+            reply(&Flag { value: described(shared, &request.name, &request.version, headers).is_ok() })
         }
         "ServerMetadata" => reply(&server_metadata()),
-        "ModelMetadata" => reply(&model_metadata(find(shared, message)?.status())?),
-        "ModelConfig" => reply(&ModelConfigResponse { config: Some(model_config(find(shared, message)?.status())?) }),
-        "ModelStatistics" => reply(&statistics(shared, read(message)?)?),
-        "RepositoryIndex" => reply(&index(shared, read(message)?).await?),
+        "ModelMetadata" => {
+            let service = find(shared, activity, message, headers).await?;
+            let versions = shared.doors.plane.versions(service.status().name.as_str());
+            reply(&model_metadata(service.status(), &versions)?)
+        }
+        "ModelConfig" => {
+            let service = find(shared, activity, message, headers).await?;
+            reply(&ModelConfigResponse { config: Some(model_config(service.status())?) })
+        }
+        "ModelStatistics" => reply(&statistics(shared, activity, read(message)?, headers).await?),
+        "RepositoryIndex" => {
+            auth::management(shared, activity, headers, Role::Reader)?;
+            reply(&index(shared, read(message)?).await?)
+        }
         "RepositoryModelLoad" => {
+            auth::management(shared, activity, headers, Role::Deployer)?;
             let request: LoadRequest = read(message)?;
             check_parameters(request.parameters.keys().map(String::as_str))?;
             shared.doors.repository.load(&request.model_name).await?;
             reply(&Empty {})
         }
         "RepositoryModelUnload" => {
+            auth::management(shared, activity, headers, Role::Deployer)?;
             let request: LoadRequest = read(message)?;
             shared.doors.repository.unload(&request.model_name).await?;
             reply(&Empty {})
@@ -67,16 +83,22 @@ fn read<M: Message + Default>(message: Bytes) -> Result<M, Failure> {
     M::decode(message).map_err(|error| Failure::invalid(format!("the message is not what this method takes: {error}")))
 }
 
-fn find(shared: &Shared, message: Bytes) -> Result<std::sync::Arc<dyn scorehost_core::Service>, Failure> {
+async fn find(
+    shared: &Shared,
+    activity: &Activity,
+    message: Bytes,
+    headers: &HeaderMap,
+) -> Result<Arc<dyn Service>, Failure> {
     let request: ModelRequest = read(message)?;
-    service(shared, &request.name, &request.version)
+    auth::reading(shared, activity, &request.name, headers).await?;
+    described(shared, &request.name, &request.version, headers)
 }
 
 fn server_metadata() -> ServerMetadata {
     ServerMetadata { name: SERVER.into(), version: VERSION.into(), extensions: EXTENSIONS.map(String::from).to_vec() }
 }
 
-fn model_metadata(status: &ServiceStatus) -> Result<ModelMetadata, Failure> {
+fn model_metadata(status: &ServiceStatus, versions: &[Arc<dyn Service>]) -> Result<ModelMetadata, Failure> {
     let signature = takes_tensors(status)?;
     let tensor = |spec: &TensorSpec| TensorMetadata {
         name: spec.name.to_string(),
@@ -85,7 +107,7 @@ fn model_metadata(status: &ServiceStatus) -> Result<ModelMetadata, Failure> {
     };
     Ok(ModelMetadata {
         name: status.name.to_string(),
-        versions: vec![status.version.to_string()],
+        versions: versions.iter().map(|service| service.status().version.to_string()).collect(),
         platform: status.platform.into(),
         inputs: signature.inputs.iter().map(tensor).collect(),
         outputs: signature.outputs.iter().map(tensor).collect(),
@@ -114,14 +136,22 @@ fn model_config(status: &ServiceStatus) -> Result<ModelConfig, Failure> {
     })
 }
 
-fn statistics(shared: &Shared, request: ModelRequest) -> Result<StatisticsResponse, Failure> {
-    let source = shared.doors.statistics.as_ref();
-    let model_stats = if request.name.is_empty() {
-        shared.doors.plane.services().iter().map(|service| row(service.status(), source)).collect()
+async fn statistics(
+    shared: &Shared,
+    activity: &Activity,
+    request: ModelRequest,
+    headers: &HeaderMap,
+) -> Result<StatisticsResponse, Failure> {
+    let (source, plane) = (shared.doors.statistics.as_ref(), &shared.doors.plane);
+    let services = if request.name.is_empty() {
+        auth::readable(shared, activity, plane.services(), headers).await?
     } else {
-        vec![row(service(shared, &request.name, &request.version)?.status(), source)]
+        auth::reading(shared, activity, &request.name, headers).await?;
+        let service = described(shared, &request.name, &request.version, headers)?;
+        let all = request.version.is_empty() && !headers.contains_key(X_SCOREHOST_VERSION);
+        if all { plane.versions(&request.name) } else { vec![service] }
     };
-    Ok(StatisticsResponse { model_stats })
+    Ok(StatisticsResponse { model_stats: services.iter().map(|service| row(service.status(), source)).collect() })
 }
 
 fn row(status: &ServiceStatus, source: &dyn StatisticsSource) -> ModelStatistics {

@@ -13,24 +13,31 @@ use scorehost_core::{
 
 use super::encode::infer_response;
 use super::message::{Choice, Contents, InputTensor, ModelInferRequest, Parameter, RequestedOutput};
-use super::{Outcome, frame, service, succeeded_in_pieces, timeout, typed};
-use crate::call;
+use super::{Outcome, frame, named, succeeded_in_pieces, timeout, typed};
 use crate::config::Limits;
-use crate::handler::Shared;
+use crate::handler::{Shared, label, write_label};
 use crate::oip::infer::{
     check_count, datatype, no_classification, no_sequences, no_shared_memory, shared_name, takes_tensors, tensor,
 };
 use crate::server::Activity;
+use crate::{auth, call};
 
 /// Answers one unary call.
 pub(crate) async fn unary(shared: &Shared, activity: &Activity, headers: HeaderMap, body: Incoming) -> Outcome {
     let limits = &shared.config.limits;
     let deadline = timeout::deadline(&headers)?;
+    // Which service is called stands in the message; without a credential it is read only where some service is open.
+    auth::refuse_anonymous(shared, &headers)?;
     let message = frame::read_unary(activity, &headers, body, limits.body_bytes).await?;
     let request = decode(message)?;
-    let service = service(shared, &request.model_name, &request.model_version)?;
-    let (response, id) = run(&*service, limits, request, call::context(headers, deadline)).await?;
-    Ok(succeeded_in_pieces(infer_response(service.status(), &id, &response.outputs)?))
+    let caller = auth::scoring(shared, activity, &request.model_name, &headers).await?;
+    let version = named(&request.model_version);
+    let routed = shared.route(&request.model_name, version, &headers, caller.as_deref())?;
+    let service = &*routed.service;
+    let (answer, id) = run(service, limits, request, call::context(headers, deadline)).await?;
+    let mut response = succeeded_in_pieces(infer_response(service.status(), &id, &answer.outputs)?);
+    write_label(label(&routed), response.headers_mut());
+    Ok(response)
 }
 
 /// Decodes the message; raw contents stay slices of it.

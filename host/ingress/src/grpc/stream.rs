@@ -18,11 +18,11 @@ use scorehost_core::{CallContext, Deadline, Failure};
 
 use super::encode::{Pieces, stream_response};
 use super::frame::{self, PREFIX};
-use super::{GRPC, infer, service, status_failed, status_ok, timeout};
+use super::{GRPC, infer, named, status_failed, status_ok, timeout};
 use crate::body::Reply;
 use crate::handler::{Shared, log};
 use crate::server::Activity;
-use crate::{call, oip, read};
+use crate::{auth, call, oip, read};
 
 /// Starts the stream's response.
 pub(crate) fn answer(
@@ -153,7 +153,10 @@ impl Stream {
     }
 
     async fn run(&self, request: super::message::ModelInferRequest) -> Result<Pieces, Failure> {
-        let service = service(&self.shared, &request.model_name, &request.model_version)?;
+        let (name, version) = (&request.model_name, named(&request.model_version));
+        let caller = auth::scoring(&self.shared, &self.activity, name, &self.headers).await?;
+        let routed = self.shared.route(name, version, &self.headers, caller.as_deref())?;
+        let service = routed.service;
         let deadline: Option<Deadline> = timeout::deadline(&self.headers)?;
         let call = CallContext { deadline, ..self.context.clone() };
         let (response, id) = infer::run(&*service, &self.shared.config.limits, request, call).await?;

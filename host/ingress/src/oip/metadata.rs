@@ -1,7 +1,9 @@
 //! What the server and its models say of themselves.
 
+use std::sync::Arc;
+
 use http::Response;
-use scorehost_core::{DType, Failure, ServiceStatus, TensorSpec};
+use scorehost_core::{DType, Failure, Service, ServiceStatus, TensorSpec};
 use serde_json::{Value, json};
 
 use super::infer::takes_tensors;
@@ -21,6 +23,14 @@ pub(crate) fn server() -> Response<Body> {
     ok(&json!({ "name": SERVER, "version": VERSION, "extensions": EXTENSIONS }))
 }
 
+/// `GET /.well-known/jwks.json`. Whoever verifies tokens itself may keep the answer for five minutes.
+pub(crate) fn jwks(document: &str) -> Response<Body> {
+    let mut response = super::json(Body::full(document.to_owned()));
+    let five_minutes = http::HeaderValue::from_static("public, max-age=300");
+    response.headers_mut().insert(http::header::CACHE_CONTROL, five_minutes);
+    response
+}
+
 /// `GET /v2/health/live`: the status says it all, but some clients read the document.
 pub(crate) fn live() -> Response<Body> {
     ok(&json!({ "live": true }))
@@ -37,7 +47,7 @@ pub(crate) fn model_ready(status: &ServiceStatus) -> Response<Body> {
 }
 
 /// `GET /v2/models/<m>`
-pub(crate) fn model(status: &ServiceStatus) -> Result<Response<Body>, Failure> {
+pub(crate) fn model(status: &ServiceStatus, versions: &[Arc<dyn Service>]) -> Result<Response<Body>, Failure> {
     let signature = takes_tensors(status)?;
     let tensors = |specs: &[TensorSpec]| -> Vec<Value> {
         let tensor =
@@ -46,7 +56,7 @@ pub(crate) fn model(status: &ServiceStatus) -> Result<Response<Body>, Failure> {
     };
     Ok(ok(&json!({
         "name": status.name.as_str(),
-        "versions": [&*status.version],
+        "versions": versions.iter().map(|service| &*service.status().version).collect::<Vec<_>>(),
         "platform": status.platform,
         "inputs": tensors(&signature.inputs),
         "outputs": tensors(&signature.outputs),

@@ -1,21 +1,18 @@
 //! The statistics extension.
 
+use std::sync::Arc;
+
 use http::Response;
-use scorehost_core::{Plane, ServiceStatus};
+use scorehost_core::{Service, ServiceStatus};
 use serde_json::{Value, json};
 
 use super::ok;
 use crate::{Body, Counters, Span, StatisticsSource};
 
-/// `GET /v2/models/stats`
-pub(crate) fn all(plane: &dyn Plane, source: &dyn StatisticsSource) -> Response<Body> {
-    let rows: Vec<Value> = plane.services().iter().map(|service| row(service.status(), source)).collect();
+/// `GET /v2/models/stats`, `GET /v2/models/<m>[/versions/<v>]/stats`
+pub(crate) fn of(services: &[Arc<dyn Service>], source: &dyn StatisticsSource) -> Response<Body> {
+    let rows: Vec<Value> = services.iter().map(|service| row(service.status(), source)).collect();
     ok(&json!({ "model_stats": rows }))
-}
-
-/// `GET /v2/models/<m>/stats`
-pub(crate) fn one(status: &ServiceStatus, source: &dyn StatisticsSource) -> Response<Body> {
-    ok(&json!({ "model_stats": [row(status, source)] }))
 }
 
 fn row(status: &ServiceStatus, source: &dyn StatisticsSource) -> Value {

@@ -11,7 +11,7 @@ use crate::{Body, oip};
 
 /// Answers `GET …/swagger.json?version=2|3|3.1`; 2 where none is named.
 pub(crate) fn answer(shared: &Shared, parts: &Parts, name: &str) -> Result<Response<Body>, Failure> {
-    let service = shared.service(name, None)?;
+    let service = shared.described(name, None, &parts.headers)?;
     if parts.method != Method::GET && parts.method != Method::HEAD {
         return Ok(method(&parts.method));
     }

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use scorehost_core::{
-    BoxFuture, CallContext, DType, EntryScriptDescription, ErrorKind, Failure, InferRequest, InferResponse, Interface,
-    NamedTensor, Plane, RawRequest, RawResponse, Repository, RepositoryEntry, Service, ServiceName, ServiceStatus,
-    Signature, TensorSpec,
+    Asked, BoxFuture, CallContext, DType, EntryScriptDescription, ErrorKind, Failure, InferRequest, InferResponse,
+    Interface, NamedTensor, Plane, RawRequest, RawResponse, Repository, RepositoryEntry, Routed, Service, ServiceName,
+    ServiceStatus, Signature, TensorSpec,
 };
 use scorehost_ingress::{
-    Body, Bound, Counters, Doors, Ingress, IngressConfig, IngressError, Management, Span, StatisticsSource,
+    Body, Bound, Counters, Doors, Ingress, IngressConfig, IngressError, Management, Observe, Span, StatisticsSource,
 };
 use tokio::sync::{Notify, oneshot};
 
@@ -30,9 +30,13 @@ pub(crate) struct Fake {
 
 impl Fake {
     fn new(name: &str, interface: Interface) -> Arc<Self> {
+        Self::version(name, "3", interface)
+    }
+
+    fn version(name: &str, version: &str, interface: Interface) -> Arc<Self> {
         let status = ServiceStatus {
             name: name.parse().unwrap(),
-            version: "3".into(),
+            version: version.into(),
             interface,
             platform: "onnxruntime_onnx",
             models: Vec::new(),
@@ -87,9 +91,22 @@ fn planned(kind: &str) -> Failure {
 }
 
 impl Plane for Fakes {
+    fn route(&self, name: &str, asked: &Asked<'_>) -> Result<Routed, Failure> {
+        let all = self.versions(name);
+        let first = all.first().ok_or_else(|| Failure::not_found(format!("no service named '{name}' is deployed")))?;
+        let wanted = asked.version.unwrap_or(&first.status().version);
+        let found = all.iter().find(|service| *service.status().version == *wanted);
+        let unknown = || Failure::not_found(format!("service '{name}' has no version '{wanted}'"));
+        Ok(Routed { service: found.ok_or_else(unknown)?.clone(), several: all.len() > 1 })
+    }
+
     fn service(&self, name: &str) -> Option<Arc<dyn Service>> {
-        let fake = self.0.iter().find(|fake| fake.status.name.as_str() == name)?;
-        Some(fake.clone())
+        self.versions(name).into_iter().next()
+    }
+
+    fn versions(&self, name: &str) -> Vec<Arc<dyn Service>> {
+        let named = self.0.iter().filter(|fake| fake.status.name.as_str() == name);
+        named.map(|fake| fake.clone() as Arc<dyn Service>).collect()
     }
 
     fn services(&self) -> Vec<Arc<dyn Service>> {
@@ -156,10 +173,19 @@ impl Server {
     }
 
     pub(crate) fn with(adjust: impl FnOnce(&mut IngressConfig)) -> Self {
+        Self::behind(adjust, |_| {})
+    }
+
+    pub(crate) fn observed(observe: Observe) -> Self {
+        Self::behind(|_| {}, |doors| doors.observe = observe)
+    }
+
+    pub(crate) fn behind(adjust: impl FnOnce(&mut IngressConfig), put: impl FnOnce(&mut Doors)) -> Self {
         let mut config = config();
         adjust(&mut config);
         let (fakes, tensors, plain) = fakes();
-        let doors = behind(fakes);
+        let mut doors = behind(fakes);
+        put(&mut doors);
         let ready = doors.ready.clone();
         let ingress = Ingress::bind(config, doors).unwrap();
         let bound = ingress.bound();
@@ -207,6 +233,8 @@ fn behind(fakes: Arc<Fakes>) -> Doors {
         statistics: fakes.clone(),
         repository: fakes.clone(),
         management: fakes,
+        gatekeeper: scorehost_auth::Gatekeeper::open(),
+        observe: Observe::default(),
         ready: Arc::new(AtomicBool::new(true)),
     }
 }
@@ -215,15 +243,17 @@ fn behind(fakes: Arc<Fakes>) -> Doors {
 fn fakes() -> (Arc<Fakes>, Arc<Fake>, Arc<Fake>) {
     let spec = |name: &str| TensorSpec { name: name.into(), dtype: DType::F32, shape: vec![-1, 2] };
     let signature = Signature { inputs: vec![spec("x")], outputs: vec![spec("OUT-x")] };
+    let pair = ["1", "2"].map(|version| Fake::version("pair", version, Interface::Tensors(signature.clone())));
     let tensors = Fake::new("tensors", Interface::Tensors(signature));
     let script = |name, raw_http, schema: Option<&str>| {
         let schema = schema.map(str::to_owned);
-        let description = EntryScriptDescription { raw_http, input_schema: schema, output_schema: None };
+        let description =
+            EntryScriptDescription { raw_http, http_handler: false, input_schema: schema, output_schema: None };
         Fake::new(name, Interface::EntryScript(description))
     };
     let plain = script("script", false, None);
     let others = [script("raw-script", true, None), script("json-script", false, Some(r#"{"type":"object"}"#))];
-    (Arc::new(Fakes([vec![tensors.clone(), plain.clone()], others.to_vec()].concat())), tensors, plain)
+    (Arc::new(Fakes([vec![tensors.clone(), plain.clone()], others.to_vec(), pair.to_vec()].concat())), tensors, plain)
 }
 
 pub(crate) fn config() -> IngressConfig {

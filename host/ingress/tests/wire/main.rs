@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod access;
+mod auth;
 mod client;
 mod connections;
 mod direct;
@@ -9,5 +10,9 @@ mod fakes;
 mod grpc;
 mod inference;
 mod limits;
+mod metrics;
 mod protocol;
 mod scoring;
+mod tls;
+mod traces;
+mod versions;

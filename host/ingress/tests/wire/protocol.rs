@@ -84,7 +84,7 @@ fn statistics_are_reported_in_nanoseconds() {
     );
     assert_eq!(row["inference_stats"]["success"], json!({ "count": 2, "ns": 30_000 }));
     let all = get(server.http(), "/v2/models/stats").json();
-    assert_eq!(all["model_stats"].as_array().unwrap().len(), 4);
+    assert_eq!(all["model_stats"].as_array().unwrap().len(), 6);
 }
 
 #[test]
@@ -113,7 +113,12 @@ fn what_is_not_there_is_named() {
             404,
             "no service named 'absent' is deployed; POST /v2/repository/index lists what there is",
         ),
-        ("GET", "/v2/models/tensors/versions/9", 404, "service 'tensors' has no version '9'; version '3' is live"),
+        (
+            "GET",
+            "/v2/models/tensors/versions/9",
+            404,
+            "service 'tensors' has no version '9'; POST /v2/repository/index lists what there is",
+        ),
         (
             "POST",
             "/v2/models/absent/infer",
