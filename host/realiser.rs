@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
+use scorehost_auth::Gatekeeper;
 use scorehost_core::{
-    Clock, Collector, DeployedModel, Failure, GraphLoader, Logs, ModelSet, ScorerRef, ServiceName, ServiceSpec,
+    Access, BoxFuture, Clock, Collector, DeployedModel, Failure, GraphLoader, Logs, ModelSet, ScorerRef, Service, ServiceName, ServiceSpec,
+    VersionKey,
 };
 use scorehost_pool::{Pool, PoolConfig};
 use scorehost_registry::Registry;
 use scorehost_router::{RoutedService, Runtime, ServiceVersion};
 use scorehost_scorer::{Engine, Environment};
-use scorehost_telemetry::{DataCollector, LogBook, Statistics};
+use scorehost_telemetry::{Comparisons, DataCollector, LogBook, ServiceStatistics, Statistics};
 
+use crate::metrics::LiveVersions;
+use crate::gate::ComponentGate;
 use crate::models::Models;
+use crate::reconciler::Realise;
+use crate::warm_up::Rehearsal;
 
 /// Everything that services are built from.
 pub(crate) struct Realiser {
@@ -22,7 +28,12 @@ pub(crate) struct Realiser {
     pub(crate) logs: Arc<LogBook>,
     pub(crate) collector: Arc<DataCollector>,
     pub(crate) statistics: Arc<Statistics>,
+    pub(crate) live: Arc<LiveVersions>,
+    pub(crate) comparisons: Arc<Comparisons>,
+    pub(crate) gatekeeper: Arc<Gatekeeper>,
+    pub(crate) gate: Arc<ComponentGate>,
     pub(crate) workers: tokio::runtime::Handle,
+    pub(crate) calls: Runtime,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -39,23 +50,22 @@ impl Realiser {
         report("loading models");
         let models = self.load_models(spec).await?;
         match spec.scorer {
-            None => self.no_code(spec, models),
+            None => self.no_code(spec, models, report).await,
             Some(scorer) => self.scorer(spec, scorer, models, report).await,
         }
     }
 
-    /// Drops what was kept of a service that is gone: its log and its counters.
-    pub(crate) fn forget(&self, service: &ServiceName) {
-        self.logs.remove(service);
-        self.statistics.remove(service);
-    }
-
     async fn load_models(self: &Arc<Self>, spec: &Arc<ServiceSpec>) -> Result<Vec<DeployedModel>, Failure> {
         let (this, spec) = (Arc::clone(self), Arc::clone(spec));
-        blocking(move || spec.models.iter().map(|model| this.models.load(model, &spec.admission)).collect()).await
+        blocking(move || spec.models.iter().map(|model| this.models.load(model, &spec)).collect()).await
     }
 
-    fn no_code(&self, spec: &Arc<ServiceSpec>, models: Vec<DeployedModel>) -> Result<Arc<RoutedService>, Failure> {
+    async fn no_code(
+        &self,
+        spec: &Arc<ServiceSpec>,
+        models: Vec<DeployedModel>,
+        report: &(dyn Fn(&str) + Sync),
+    ) -> Result<Arc<RoutedService>, Failure> {
         let [model] = models.as_slice() else {
             let count = models.len();
             return Err(Failure::invalid(format!("a service without a scorer has exactly one model, not {count}"))
@@ -65,7 +75,15 @@ impl Realiser {
             Failure::invalid(format!("model {} holds no .onnx file, so it cannot answer requests itself", model.id))
                 .with_hint("deploy it with a scorer that reads its files")
         })?;
-        Ok(Arc::new(RoutedService::no_code(spec, self.version(spec), callable)))
+        let service = |version| Arc::new(RoutedService::no_code(spec, version, Arc::clone(&callable), self.calls.clone()));
+        if let Some(rehearsal) = Rehearsal::of(spec, &self.clock) {
+            report("warming up");
+            // Counted apart: nobody asked for these requests.
+            let scratch = Statistics::new(&*self.clock).service(&spec.name, spec.version.as_str());
+            let rehearsing: Arc<dyn Service> = service(self.version(spec, scratch));
+            rehearsal.run(&rehearsing).await?;
+        }
+        Ok(service(self.version(spec, self.counters(spec))))
     }
 
     async fn scorer(
@@ -78,26 +96,32 @@ impl Realiser {
         report("compiling the scorer");
         let this = Arc::clone(self);
         let compiled = blocking(move || {
+            this.gate.recheck(&scorer.component)?;
             let component = this.registry.read_blob(&scorer.component)?;
             Ok(this.engine.compile(&component)?)
         })
         .await?;
         report("starting replicas");
-        let factory = compiled.factory(self.environment(spec, models));
+        let mut factory = compiled.factory(self.environment(spec, models));
+        if let Some(rehearsal) = Rehearsal::of(spec, &self.clock) {
+            factory = rehearsal.before(factory, spec);
+        }
         let pool = Pool::new(factory, PoolConfig::of(spec), self.workers.clone(), Arc::clone(&self.clock));
         let interface = pool.warm().await?;
-        let runtime = Runtime::new(self.workers.clone());
-        Ok(Arc::new(RoutedService::scorer(spec, self.version(spec), interface, pool, runtime)))
+        let runtime = self.calls.clone();
+        Ok(Arc::new(RoutedService::scorer(spec, self.version(spec, self.counters(spec)), interface, pool, runtime)))
     }
 
-    fn version(&self, spec: &ServiceSpec) -> ServiceVersion {
-        let version = Arc::clone(spec.version.as_str());
-        let statistics = self.statistics.service(&spec.name, &version);
-        ServiceVersion { version, statistics, clock: Arc::clone(&self.clock) }
+    fn counters(&self, spec: &ServiceSpec) -> Arc<ServiceStatistics> {
+        self.statistics.service(&spec.name, spec.version.as_str())
+    }
+
+    fn version(&self, spec: &ServiceSpec, statistics: Arc<ServiceStatistics>) -> ServiceVersion {
+        ServiceVersion { version: Arc::clone(spec.version.as_str()), statistics, clock: Arc::clone(&self.clock) }
     }
 
     fn environment(&self, spec: &ServiceSpec, models: Vec<DeployedModel>) -> Environment {
-        let logs: Arc<dyn Logs> = self.logs.service(&spec.name);
+        let logs: Arc<dyn Logs> = self.logs.writer(&spec.name, spec.version.as_str());
         let collector: Arc<dyn Collector> =
             self.collector.service(&spec.name, spec.version.as_str(), spec.collection.is_some());
         Environment {
@@ -111,6 +135,51 @@ impl Realiser {
             grants: spec.grants.clone(),
             scoring_timeout: spec.admission.scoring_timeout,
         }
+    }
+}
+
+impl Realise for Arc<Realiser> {
+    type Version = RoutedService;
+
+    fn realise<'a>(
+        &'a self,
+        spec: &'a Arc<ServiceSpec>,
+        report: &'a (dyn Fn(&str) + Sync),
+    ) -> BoxFuture<'a, Result<Arc<RoutedService>, Failure>> {
+        Box::pin(async move {
+            let version = Realiser::realise(self, spec, report).await?;
+            self.live.add(&version);
+            Ok(version)
+        })
+    }
+
+    fn went_live(&self, _spec: &Arc<ServiceSpec>, _version: &Arc<RoutedService>) {}
+
+    fn rescale(&self, spec: &Arc<ServiceSpec>, version: &Arc<RoutedService>) {
+        version.resize(spec);
+    }
+
+    fn drain(&self, version: Arc<RoutedService>) {
+        tokio::spawn(async move { version.drain().await });
+    }
+
+    fn open(&self, name: &ServiceName, access: &Access) {
+        self.gatekeeper.set(name, access);
+    }
+
+    fn close(&self, name: &ServiceName) {
+        self.gatekeeper.remove(name);
+    }
+
+    fn forget_version(&self, key: &VersionKey) {
+        self.statistics.remove_version(&key.service, key.version.as_str());
+        self.comparisons.remove_version(&key.service, key.version.as_str());
+    }
+
+    fn forget(&self, service: &ServiceName) {
+        self.logs.remove(service);
+        self.statistics.remove(service);
+        self.comparisons.remove(service);
     }
 }
 
