@@ -4,21 +4,30 @@
 //! configurations, hands each room the traits of its neighbours, and realises desired services (`reconciler` and
 //! `realiser`). Deliberately not here: anything that could be a room's own job.
 
+mod access;
 mod doors;
+mod gate;
 mod local;
+mod metrics;
 mod models;
+mod observe;
 mod realiser;
 mod reconciler;
 mod server;
+mod tls;
+mod warm_up;
 
 use std::path::PathBuf;
 
-use scorehost_cli::{Capability, Host, Inspection, LogFormat, RunOptions, RunReport, ServeOptions, Tool};
+use scorehost_cli::{
+    Capability, Dependency, Flaw, Host, Inspection, KeyPair, ReadCertificate, RunOptions, RunReport, ServeOptions, Tool,
+};
 use scorehost_control::wire::Device;
 use scorehost_core::Failure;
 use scorehost_device::Devices;
-use tracing_subscriber::EnvFilter;
+use scorehost_scorer::{Advisories, Finding, PrivateKey, PublicKey};
 
+use crate::observe::Observers;
 use crate::server::{Server, cores, device_config, wire_device};
 
 /// Everything the command line needs, made of the rooms.
@@ -26,8 +35,8 @@ pub struct Assembly;
 
 impl Host for Assembly {
     fn serve(&self, options: ServeOptions) -> Result<(), Failure> {
-        start_logging(&options)?;
-        let server = Server::start(&options)?;
+        let observers = Observers::start(&options)?;
+        let server = Server::start(&options, observers)?;
         let bound = server.bound();
         tracing::info!(http = %bound.http, grpc = bound.grpc.map(tracing::field::display), "listening");
         server.run()
@@ -45,19 +54,41 @@ impl Host for Assembly {
     fn inspect(&self, component: &[u8]) -> Result<Inspection, Failure> {
         Ok(shown(scorehost_scorer::inspect(component)?))
     }
-}
 
-fn start_logging(options: &ServeOptions) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&options.log).map_err(|error| {
-        Failure::invalid(format!("log filter '{}': {error}", options.log))
-            .with_hint("use a level such as info, or target=level pairs such as scorehost_ingress=debug")
-    })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match options.log_format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
-    started.map_err(Failure::internal)
+    fn certificate_reader(&self) -> ReadCertificate {
+        tls::read_certificate
+    }
+
+    fn flaws(&self, component: &[u8], advisories: &str) -> Result<Vec<Flaw>, Failure> {
+        let advisories = Advisories::parse(advisories)?;
+        let dependencies = scorehost_scorer::inspect(component)?.dependencies.unwrap_or_default();
+        let flaw = |finding: Finding| Flaw {
+            advisory: finding.advisory,
+            severity: finding.severity.name(),
+            dependency: dependency(finding.dependency),
+            fixed: finding.fixed,
+            summary: finding.summary,
+        };
+        Ok(advisories.find(&dependencies).into_iter().map(flaw).collect())
+    }
+
+    fn keygen(&self) -> KeyPair {
+        let key = PrivateKey::generate();
+        let public = key.public();
+        KeyPair { private_key: key.to_pem(), public_key: public.to_pem(), id: public.id() }
+    }
+
+    fn sign(&self, component: &[u8], private_key: &str) -> Result<String, Failure> {
+        scorehost_scorer::inspect(component)?;
+        Ok(PrivateKey::from_pem(private_key)?.sign(component).to_string())
+    }
+
+    fn verify(&self, component: &[u8], signature: &str, public_key: &str) -> Result<String, Failure> {
+        let digest = scorehost_scorer::inspect(component)?.digest;
+        let key = PublicKey::from_pem(public_key)?;
+        key.verify(&digest, &signature.parse()?)?;
+        Ok(key.id())
+    }
 }
 
 fn shown(inspection: scorehost_scorer::Inspection) -> Inspection {
@@ -65,6 +96,7 @@ fn shown(inspection: scorehost_scorer::Inspection) -> Inspection {
         name: capability.name.to_string(),
         meaning: capability.meaning.to_string(),
         granted: capability.granted,
+        needs: capability.needs.map(|need| need.key().to_owned()),
         imports: capability.imports,
     };
     let tool = |tool: scorehost_scorer::Tool| Tool { role: tool.role, name: tool.name, version: tool.version };
@@ -75,5 +107,11 @@ fn shown(inspection: scorehost_scorer::Inspection) -> Inspection {
         capabilities: inspection.capabilities.into_iter().map(capability).collect(),
         exports: inspection.exports,
         toolchain: inspection.toolchain.into_iter().map(tool).collect(),
+        dependencies: inspection.dependencies.map(|all| all.into_iter().map(dependency).collect()),
     }
+}
+
+fn dependency(dependency: scorehost_scorer::Dependency) -> Dependency {
+    let scorehost_scorer::Dependency { ecosystem, name, version } = dependency;
+    Dependency { ecosystem, name, version }
 }

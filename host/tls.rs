@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use scorehost_cli::{ClientAuth, OldestTls, TlsOptions};
+use scorehost_cli::{ClientAuth, OldestTls, ServerCertificate, TlsOptions};
 use scorehost_core::Failure;
-use scorehost_ingress::{Certificates, ClientCertificates, TlsConfig, TlsVersion, self_signed};
+use scorehost_ingress::{Certificate, Certificates, ClientCertificates, TlsConfig, TlsVersion, self_signed};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where this machine's name stands.
@@ -48,9 +48,17 @@ pub(crate) async fn reload_on_hangup(certificates: Certificates) {
         match certificates.reload() {
             Ok(true) => tracing::info!("SIGHUP: new TLS files are in use"),
             Ok(false) => tracing::info!("SIGHUP: the TLS files did not change"),
-            Err(error) => tracing::error!(reason = %error, "SIGHUP: new TLS files are not used; the former certificate stays"),
+            Err(error) => {
+                tracing::error!(reason = %error, "SIGHUP: new TLS files are not used; the former certificate stays")
+            }
         }
     }
+}
+
+/// What a server's certificate says, for the preflight.
+pub(crate) fn read_certificate(der: &[u8]) -> Result<ServerCertificate, String> {
+    let Certificate { names, not_after, .. } = Certificate::read(der)?;
+    Ok(ServerCertificate { names, not_after })
 }
 
 fn completed(config: TlsConfig, options: &TlsOptions) -> TlsConfig {
@@ -80,7 +88,10 @@ mod tests {
     #[test]
     fn rules_without_a_certificate_are_refused() {
         let options = TlsOptions { tls_min: Some(OldestTls::V13), ..TlsOptions::default() };
-        assert_eq!(given(&options).err().map(|error| error.message.to_string()).as_deref(), Some("--tls-min has no effect without a certificate"));
+        assert_eq!(
+            given(&options).err().map(|error| error.message.to_string()).as_deref(),
+            Some("--tls-min has no effect without a certificate")
+        );
         assert!(matches!(given(&TlsOptions::default()), Ok(None)));
     }
 
@@ -93,7 +104,9 @@ mod tests {
             tls_client_auth,
             ..TlsOptions::default()
         };
-        let required = |auth| given(&options(auth)).ok().flatten().and_then(|config| config.clients).map(|clients| clients.required);
+        let required = |auth| {
+            given(&options(auth)).ok().flatten().and_then(|config| config.clients).map(|clients| clients.required)
+        };
         assert_eq!(required(None), Some(true));
         assert_eq!(required(Some(ClientAuth::Optional)), Some(false));
     }

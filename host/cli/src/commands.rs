@@ -1,6 +1,9 @@
 //! What each command does.
 
+mod credential;
 mod deploy;
+mod doctor;
+mod endpoint;
 mod local;
 mod model;
 mod operation;
@@ -8,10 +11,10 @@ mod scorer;
 mod service;
 
 use clap::CommandFactory;
-use scorehost_control::client::Client;
+use scorehost_control::client::{Client, ClientTls};
 use scorehost_control::wire::Device;
 
-use crate::args::{Cli, Command, Global};
+use crate::args::{Cli, Command, Global, Trust};
 use crate::error::Doing;
 use crate::screen::{Screen, table};
 use crate::{CliError, Host, reference};
@@ -28,6 +31,7 @@ pub(crate) fn run(host: &dyn Host, cli: Cli, screen: &mut Screen<'_>) -> Result<
         Command::Scorer(command) => scorer::run(host, command, screen),
         Command::Deploy(arguments) => deploy::run(host, &client()?, arguments, screen),
         Command::Service(command) => service::run(&client()?, command, screen),
+        Command::Endpoint(command) => endpoint::run(&client()?, command, screen),
         Command::Operation(command) => operation::run(&client()?, command, screen),
         Command::Score(arguments) => service::score(&client()?, &arguments, screen),
         Command::Run(arguments) => local::run(host, arguments, screen),
@@ -38,6 +42,10 @@ pub(crate) fn run(host: &dyn Host, cli: Cli, screen: &mut Screen<'_>) -> Result<
             };
             show_devices(devices.doing(|| "list devices".to_owned())?, screen)
         }
+        Command::Doctor(arguments) => doctor::run(host, &cli.global, arguments, screen),
+        Command::Login { url } => credential::login(&cli.global, &url, screen),
+        Command::Logout { url } => credential::logout(&url, screen),
+        Command::Credential(command) => credential::run(&client()?, command, screen),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "scorehost", screen.out());
             Ok(())
@@ -49,7 +57,19 @@ pub(crate) fn run(host: &dyn Host, cli: Cli, screen: &mut Screen<'_>) -> Result<
 
 fn connect(global: &Global) -> Result<Client, CliError> {
     let server = global.server.as_deref().unwrap_or(DEFAULT_SERVER);
-    Client::new(server).doing(|| "use the server".to_owned())
+    let client = client_of(server, &global.trust)?;
+    let credential = crate::credential::find(global, server).doing(|| "use the server".to_owned())?;
+    Ok(client.with_credential(credential))
+}
+
+/// A client of a server that is not told who asks.
+fn client_of(server: &str, trust: &Trust) -> Result<Client, CliError> {
+    Client::with_tls(server, &client_tls(trust)).doing(|| "use the server".to_owned())
+}
+
+fn client_tls(trust: &Trust) -> ClientTls {
+    let identity = trust.client_cert.clone().zip(trust.client_key.clone());
+    ClientTls { authorities: trust.ca.clone(), identity }
 }
 
 fn show_devices(devices: Vec<Device>, screen: &mut Screen<'_>) -> Result<(), CliError> {

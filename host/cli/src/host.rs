@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 use scorehost_control::wire::Device;
-use scorehost_core::{Failure, RawResponse};
+use scorehost_core::{Failure, Outbound, RawResponse};
 use serde::Serialize;
 
 use crate::ServeOptions;
@@ -36,6 +36,42 @@ pub trait Host {
     /// # Errors
     /// Where the bytes are no component.
     fn inspect(&self, component: &[u8]) -> Result<Inspection, Failure>;
+
+    /// What reads the certificate of a server.
+    fn certificate_reader(&self) -> ReadCertificate;
+
+    /// The known flaws of what a component contains; `advisories` is the text of a list in the OSV format.
+    ///
+    /// # Errors
+    /// Where the bytes are no component, or the text is no list.
+    fn flaws(&self, component: &[u8], advisories: &str) -> Result<Vec<Flaw>, Failure>;
+
+    /// A new pair of keys to sign components with.
+    fn keygen(&self) -> KeyPair;
+
+    /// The signature of a component by a private key in PEM, as one line.
+    ///
+    /// # Errors
+    /// Where the key is none.
+    fn sign(&self, component: &[u8], private_key: &str) -> Result<String, Failure>;
+
+    /// Checks a signature by a public key in PEM; the key's id.
+    ///
+    /// # Errors
+    /// `Forbidden` where the signature is not of this component by this key; `InvalidInput` where one of them is none.
+    fn verify(&self, component: &[u8], signature: &str, public_key: &str) -> Result<String, Failure>;
+}
+
+/// Reads a certificate in DER form, or says why it is none.
+pub type ReadCertificate = fn(&[u8]) -> Result<ServerCertificate, String>;
+
+/// What a server's certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerCertificate {
+    /// DNS names and addresses that it is for.
+    pub names: Vec<String>,
+    /// Its end.
+    pub not_after: SystemTime,
 }
 
 /// How log lines look.
@@ -77,6 +113,8 @@ pub struct RunOptions {
     pub clock: bool,
     /// Real randomness.
     pub random: bool,
+    /// Where the scorer may send HTTP requests.
+    pub outbound: Vec<Outbound>,
     /// ONNX Runtime's shared library.
     pub onnxruntime: Option<PathBuf>,
 }
@@ -107,6 +145,46 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// What made it, as far as it says so.
     pub toolchain: Vec<Tool>,
+    /// Packages in it; none where it says nothing about them.
+    pub dependencies: Option<Vec<Dependency>>,
+}
+
+/// A package inside a component.
+#[derive(Clone, Debug, Serialize)]
+pub struct Dependency {
+    /// `crates.io`, `PyPI`, `npm` or `toolchain`.
+    pub ecosystem: String,
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+}
+
+/// A known flaw of a package inside a component.
+#[derive(Clone, Debug, Serialize)]
+pub struct Flaw {
+    /// Id of the advisory.
+    pub advisory: String,
+    /// `low`, `medium`, `high` or `critical`.
+    pub severity: &'static str,
+    /// The package.
+    #[serde(flatten)]
+    pub dependency: Dependency,
+    /// First later version without the flaw.
+    pub fixed: Option<String>,
+    /// What it is.
+    pub summary: String,
+}
+
+/// Keys to sign components with.
+#[derive(Clone)]
+pub struct KeyPair {
+    /// PKCS #8 PEM.
+    pub private_key: String,
+    /// SubjectPublicKeyInfo PEM.
+    pub public_key: String,
+    /// Id of the key, by which signatures name it.
+    pub id: String,
 }
 
 /// One kind of thing that a component can reach.
@@ -116,8 +194,11 @@ pub struct Capability {
     pub name: String,
     /// What it means under this host.
     pub meaning: String,
-    /// Whether a deployment gets it; a component with a refused import is not deployed.
+    /// Whether a deployment can get it; a component with a refused import is not deployed.
     pub granted: bool,
+    /// The key of the deployment configuration without which it does not work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
     /// The imports, by full name.
     pub imports: Vec<String>,
 }

@@ -8,6 +8,8 @@
 
 mod args;
 mod commands;
+mod credential;
+mod doctor;
 mod error;
 mod host;
 mod progress;
@@ -20,9 +22,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use args::ServeOptions;
+pub use args::{AdvisoryPolicy, AuthOptions, ClientAuth, GateOptions, Level, ObserveOptions, OldestTls, ServeOptions, TlsOptions};
 pub use error::CliError;
-pub use host::{Capability, Host, Inspection, LocalModel, LogFormat, RunOptions, RunReport, Tool};
+pub use host::{Capability, Dependency, Flaw, Host, Inspection, KeyPair, LocalModel, LogFormat, ReadCertificate, RunOptions, RunReport, ServerCertificate, Tool};
 
 use screen::Screen;
 

@@ -8,7 +8,7 @@ use scorehost_core::{Failure, Graph};
 use scorehost_graph::Model;
 
 use crate::onnxruntime::{self, Runtime};
-use crate::{DeviceError, reference, small};
+use crate::{DeviceError, accelerators, reference, small};
 
 /// Where to look for devices and how much of them to use.
 #[derive(Clone, Debug, Default)]
@@ -37,9 +37,9 @@ pub enum SmallModels {
 /// One device, as `scorehost devices` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceReport {
-    /// Name, such as `onnxruntime`.
+    /// Name of the executor, such as `onnxruntime`; `none` where no executor uses the device.
     pub name: &'static str,
-    /// `cpu`.
+    /// `cpu`, `cuda` or `opencl`.
     pub kind: &'static str,
     /// Whether models can be loaded on it.
     pub available: bool,
@@ -87,10 +87,11 @@ impl Devices {
             (true, SmallModels::OnnxRuntime) => "used where ONNX Runtime is missing",
         };
         let built_in = format!("built in, for linear models, tree ensembles and small networks; {in_use}");
-        vec![
+        let cpu = [
             DeviceReport { name: "onnxruntime", kind: "cpu", available, detail },
             DeviceReport { name: "reference", kind: "cpu", available: true, detail: built_in },
-        ]
+        ];
+        cpu.into_iter().chain(accelerators::reports()).collect()
     }
 
     /// Checks a model and loads it on the best CPU device. Blocks while it reads and prepares the weights.

@@ -8,6 +8,7 @@
 
 #![deny(missing_docs)]
 
+mod accelerators;
 mod error;
 mod inventory;
 mod onnxruntime;

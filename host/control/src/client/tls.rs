@@ -1,13 +1,15 @@
 //! TLS from the caller's side: whom it trusts, who it is, and what a failed handshake means.
 
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, InvalidMessage, RootCertStore};
 use scorehost_core::{ErrorKind, Failure};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
@@ -22,6 +24,38 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
+    /// The certificate (DER) that a server shows to callers of `host`, where these files make it trusted.
+    ///
+    /// # Errors
+    /// Why it is not, or why there is no handshake.
+    pub fn server_certificate(&self, host: &str, address: SocketAddr, within: Duration) -> Result<Vec<u8>, Failure> {
+        let base = format!("https://{host}");
+        let roots = match &self.authorities {
+            Some(path) => certificates(path)?,
+            None => rustls_native_certs::load_native_certs().certs,
+        };
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(roots);
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().map_err(|error| refused(&base, &error))?;
+        let config = config.with_root_certificates(store).with_no_client_auth();
+        let name = ServerName::try_from(host.to_owned()).map_err(Failure::internal)?;
+        let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| refused(&base, &error))?;
+        let broken = |error: std::io::Error| match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(error) => refused(&base, error),
+            None => Failure::new(ErrorKind::Unavailable, format!("no secure connection to {base}: {error}")),
+        };
+        let mut tcp = TcpStream::connect_timeout(&address, within).map_err(broken)?;
+        tcp.set_read_timeout(Some(within)).and_then(|()| tcp.set_write_timeout(Some(within))).map_err(broken)?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut tcp).map_err(broken)?;
+        }
+        let shown = connection.peer_certificates().and_then(<[_]>::first);
+        shown
+            .map(|der| der.to_vec())
+            .ok_or_else(|| Failure::new(ErrorKind::Unavailable, "the server shows no certificate"))
+    }
+
     pub(super) fn config(&self) -> Result<TlsConfig, Failure> {
         let identity = self.identity.as_ref().map(|(certificate, key)| identity(certificate, key)).transpose()?;
         let roots = match &self.authorities {
@@ -81,11 +115,15 @@ pub(super) fn broken(base: &str, error: &ureq::Error) -> Option<Failure> {
         ureq::Error::Io(error) => error.get_ref()?.downcast_ref::<rustls::Error>()?,
         _ => return None,
     };
+    Some(refused(base, error))
+}
+
+fn refused(base: &str, error: &rustls::Error) -> Failure {
     let failure = Failure::new(ErrorKind::Unavailable, format!("no secure connection to {base}: {error}"));
-    Some(match hint(error) {
+    match hint(error) {
         Some(hint) => failure.with_hint(hint),
         None => failure,
-    })
+    }
 }
 
 fn hint(error: &rustls::Error) -> Option<&'static str> {
