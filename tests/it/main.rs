@@ -17,4 +17,6 @@ mod guests;
 mod host;
 mod limits;
 mod local_run;
+mod observe;
 mod scorers;
+mod tls;
