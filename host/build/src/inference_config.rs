@@ -1,13 +1,18 @@
 //! `inferenceconfig.json`: which script, in which environment, with which variables.
 
+mod fields;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::suggest::did_you_mean;
 use crate::{BuildError, BuildRequest, PythonPackages};
+use fields::{Fields, Found, asks_for_something};
+
+/// The JSON Schema (draft 7) of the file, as editors and `scorehost schema` have it.
+pub const INFERENCE_SCHEMA: &str = include_str!("../../../docs/reference/schemas/inferenceconfig.schema.json");
 
 /// What an `inferenceconfig.json` asks for.
 #[derive(Clone, Debug)]
@@ -16,10 +21,12 @@ pub struct InferenceConfig {
     pub build: BuildRequest,
     /// Variables of the deployment (`environmentVariables`).
     pub variables: BTreeMap<String, String>,
+    /// Keys that the file gives and a sandboxed scorer has no use for, each with what happens instead.
+    pub warnings: Vec<String>,
 }
 
-const TOP: [&str; 4] = ["entryScript", "sourceDirectory", "environment", "useAzureFunctions"];
-const ENVIRONMENT: [&str; 10] = [
+pub(crate) const TOP: [&str; 5] = ["$schema", "entryScript", "sourceDirectory", "environment", "useAzureFunctions"];
+pub(crate) const ENVIRONMENT: [&str; 10] = [
     "name",
     "version",
     "environmentVariables",
@@ -31,7 +38,7 @@ const ENVIRONMENT: [&str; 10] = [
     "databricks",
     "assetId",
 ];
-const PYTHON: [&str; 6] = [
+pub(crate) const PYTHON: [&str; 6] = [
     "condaDependencies",
     "condaDependenciesFile",
     "interpreterPath",
@@ -39,7 +46,7 @@ const PYTHON: [&str; 6] = [
     "baseCondaEnvironment",
     "pip",
 ];
-const DOCKER: [&str; 8] = [
+pub(crate) const DOCKER: [&str; 8] = [
     "enabled",
     "baseImage",
     "baseDockerfile",
@@ -50,130 +57,143 @@ const DOCKER: [&str; 8] = [
     "platform",
 ];
 
-type Problem = (String, Option<String>);
-
 /// Reads an `inferenceconfig.json`. Paths in it count from its own folder.
 ///
 /// # Errors
-/// [`BuildError::Configuration`] naming a key that does not exist or that a sandboxed scorer cannot honour.
+/// [`BuildError::Configuration`] naming, by JSON path, every key that does not exist, is of the wrong type, or that a
+/// sandboxed scorer cannot honour; or what is wrong in the conda file that it names.
 pub fn read(file: &Path) -> Result<InferenceConfig, BuildError> {
     let text = fs::read_to_string(file).map_err(BuildError::io("read", file))?;
-    let wrong = |(problem, hint): Problem| BuildError::Configuration { file: file.to_owned(), problem, hint };
-    let document: Value = serde_json::from_str(&text).map_err(|error| wrong((error.to_string(), None)))?;
-    let top = object(&document, "the document").map_err(wrong)?;
-    known(top, &TOP, "").map_err(wrong)?;
-    if truthy(top, "useAzureFunctions") {
-        return Err(wrong(("'useAzureFunctions' cannot be honoured: scorers are HTTP services".into(), None)));
-    }
-    let folder =
-        file.parent().unwrap_or(Path::new("")).join(text_of(top, "sourceDirectory").map_err(wrong)?.unwrap_or(""));
-    let entry =
-        text_of(top, "entryScript").map_err(wrong)?.ok_or_else(|| wrong(("'entryScript' is required".into(), None)))?;
-    let empty = Map::new();
-    let environment = match top.get("environment") {
-        None | Some(Value::Null) => &empty,
-        Some(value) => object(value, "'environment'").map_err(wrong)?,
+    let wrong = |(problem, hint)| BuildError::Configuration { file: file.to_owned(), problem, hint };
+    let document: Value = serde_json::from_str(&text).map_err(|error| wrong((format!("is not JSON: {error}"), None)))?;
+    let mut found = Found::default();
+    let read = Fields::open("$", &document, &TOP, &mut found).map(|top| top_level(&top, &mut found));
+    let asked = found.finish(read).map_err(wrong)?;
+    let base = file.parent().unwrap_or(Path::new(""));
+    let folder = base.join(asked.source.as_deref().unwrap_or(""));
+    let python = match asked.packages {
+        Packages::None => None,
+        Packages::Inline(packages) => Some(packages),
+        Packages::File(name) => Some(PythonPackages::read(&folder.join(name))?),
     };
-    known(environment, &ENVIRONMENT, "environment.").map_err(wrong)?;
-    refuse_what_needs_an_image(environment).map_err(wrong)?;
-    let python = python(environment, &folder, &wrong)?;
-    let variables = variables(environment).map_err(wrong)?;
     let source = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    Ok(InferenceConfig { build: BuildRequest { source, entry: Some(entry.to_owned()), python, out: None }, variables })
+    let build = BuildRequest { source, entry: asked.entry, python, out: None };
+    Ok(InferenceConfig { build, variables: asked.variables, warnings: asked.warnings })
+}
+
+/// What the document itself says, before any other file is read.
+#[derive(Default)]
+struct Asked {
+    entry: Option<String>,
+    source: Option<String>,
+    packages: Packages,
+    variables: BTreeMap<String, String>,
+    warnings: Vec<String>,
+}
+
+/// Where the Python packages are listed.
+#[derive(Default)]
+enum Packages {
+    #[default]
+    None,
+    Inline(PythonPackages),
+    File(String),
+}
+
+fn top_level(top: &Fields<'_>, found: &mut Found) -> Asked {
+    if top.value("entryScript").is_none_or(|entry| entry == "") {
+        found.add(top.at("entryScript"), "is required: the main file of the scorer", None);
+    }
+    if top.value("useAzureFunctions").is_some_and(|value| *value != Value::Bool(false)) {
+        found.add(top.at("useAzureFunctions"), "cannot be honoured: scorers are HTTP services", None);
+    }
+    let mut asked =
+        Asked { entry: top.text("entryScript", found), source: top.text("sourceDirectory", found), ..Asked::default() };
+    if let Some(environment) = top.object("environment", &ENVIRONMENT, found) {
+        read_environment(&environment, &mut asked, found);
+    }
+    asked
+}
+
+fn read_environment(environment: &Fields<'_>, asked: &mut Asked, found: &mut Found) {
+    for key in ["spark", "r", "databricks"] {
+        environment.refuse(key, &format!("a scorer has no {key} runtime"), None, found);
+    }
+    if let Some(docker) = environment.object("docker", &DOCKER, found) {
+        read_docker(&docker, asked, found);
+    }
+    if let Some(python) = environment.object("python", &PYTHON, found) {
+        asked.packages = read_python(&python, asked, found);
+    }
+    environment.text("name", found);
+    if environment.value("version").is_some_and(|value| !value.is_string() && !value.is_number()) {
+        found.add(environment.at("version"), "must be text", None);
+    }
+    if environment.text("inferencingStackVersion", found).is_some_and(|version| !version.is_empty()) {
+        let path = environment.at("inferencingStackVersion");
+        asked.warnings.push(format!("{path}: scorehost takes the place of Azure's server"));
+    }
+    asked.variables = variables(environment, found);
 }
 
 /// A scorer runs in a sandbox, not in a container: what describes a container image is an error, unless it asks for nothing.
-fn refuse_what_needs_an_image(environment: &Map<String, Value>) -> Result<(), Problem> {
-    for key in ["spark", "r", "databricks"] {
-        if environment.get(key).is_some_and(asks_for_something) {
-            return Err((format!("'environment.{key}' cannot be honoured: a scorer has no {key} runtime"), None));
-        }
-    }
-    let Some(docker) = environment.get("docker").filter(|value| !value.is_null()) else { return Ok(()) };
-    let docker = object(docker, "'environment.docker'")?;
-    known(docker, &DOCKER, "environment.docker.")?;
+fn read_docker(docker: &Fields<'_>, asked: &mut Asked, found: &mut Found) {
+    const HINT: &str = "remove it; Python packages go to environment.python, and native code into a model";
     for key in ["baseImage", "baseDockerfile", "arguments", "baseImageRegistry"] {
-        if docker.get(key).is_some_and(asks_for_something) {
-            let hint = "remove it; Python packages go to environment.python, and native code into a model".to_owned();
-            return Err((
-                format!("'environment.docker.{key}' cannot be honoured: a scorer runs in a sandbox, not in an image"),
-                Some(hint),
-            ));
+        docker.refuse(key, "a scorer runs in a sandbox, not in an image", Some(HINT), found);
+    }
+    let enabled = docker.flag("enabled", found) == Some(true);
+    // The Azure SDK writes `sharedVolumes: true` and a platform into every file, so these ask for nothing.
+    docker.flag("sharedVolumes", found);
+    docker.object_of_anything("platform", found);
+    let shared_memory = docker.text("shmSize", found).is_some_and(|size| !size.is_empty());
+    for (given, key) in [(enabled, "enabled"), (shared_memory, "shmSize")] {
+        if given {
+            asked.warnings.push(format!("{}: no effect, a scorer runs in a sandbox, not in a container", docker.at(key)));
         }
     }
-    Ok(())
 }
 
-/// Whether a value is more than the nothing that the Azure SDK writes into every key.
-fn asks_for_something(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Object(map) => map.values().any(asks_for_something),
-        Value::Array(items) => !items.is_empty(),
-        Value::String(text) => !text.is_empty(),
-        Value::Bool(true) | Value::Number(_) => true,
+fn read_python(python: &Fields<'_>, asked: &mut Asked, found: &mut Found) -> Packages {
+    const HINT: &str = "list the packages in condaDependencies";
+    for key in ["userManagedDependencies", "baseCondaEnvironment", "pip"] {
+        python.refuse(key, "the sandbox has no Python environment of its own", Some(HINT), found);
+    }
+    if python.text("interpreterPath", found).is_some_and(|path| !matches!(&*path, "" | "python" | "python3")) {
+        asked.warnings.push(format!("{}: no effect, the sandbox has its own CPython", python.at("interpreterPath")));
+    }
+    let file = python.text("condaDependenciesFile", found);
+    let inline = python.value("condaDependencies").filter(|value| asks_for_something(value));
+    match (file, inline) {
+        (Some(name), inline) => {
+            if inline.is_some() {
+                let path = python.at("condaDependencies");
+                asked.warnings.push(format!("{path}: no effect, condaDependenciesFile says what is needed"));
+            }
+            Packages::File(name)
+        }
+        (None, Some(document)) => match PythonPackages::of_conda(document) {
+            Ok(packages) => Packages::Inline(packages),
+            Err((problem, hint)) => {
+                found.add(python.at("condaDependencies"), &problem, hint.as_deref());
+                Packages::None
+            }
+        },
+        (None, None) => Packages::None,
     }
 }
 
-fn python(
-    environment: &Map<String, Value>,
-    folder: &Path,
-    wrong: &impl Fn(Problem) -> BuildError,
-) -> Result<Option<PythonPackages>, BuildError> {
-    let Some(python) = environment.get("python").filter(|value| !value.is_null()) else { return Ok(None) };
-    let python = object(python, "'environment.python'").map_err(wrong)?;
-    known(python, &PYTHON, "environment.python.").map_err(wrong)?;
-    for key in ["userManagedDependencies", "baseCondaEnvironment"] {
-        if python.get(key).is_some_and(asks_for_something) {
-            let problem = format!(
-                "'environment.python.{key}' cannot be honoured: the sandbox has no Python environment of its own"
-            );
-            return Err(wrong((problem, Some("list the packages in condaDependencies".into()))));
+fn variables(environment: &Fields<'_>, found: &mut Found) -> BTreeMap<String, String> {
+    let Some(values) = environment.object_of_anything("environmentVariables", found) else { return BTreeMap::new() };
+    let mut variables = BTreeMap::new();
+    for (name, value) in values {
+        match value {
+            Value::String(text) => drop(variables.insert(name.clone(), text.clone())),
+            Value::Number(_) | Value::Bool(_) => drop(variables.insert(name.clone(), value.to_string())),
+            _ => found.add(format!("{}.{name}", environment.at("environmentVariables")), "must be a string", None),
         }
     }
-    if let Some(file) = text_of(python, "condaDependenciesFile").map_err(wrong)? {
-        return PythonPackages::read(&folder.join(file)).map(Some);
-    }
-    match python.get("condaDependencies").filter(|value| !value.is_null()) {
-        Some(document) => PythonPackages::of_conda(document).map(Some).map_err(wrong),
-        None => Ok(None),
-    }
-}
-
-fn variables(environment: &Map<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
-    let Some(variables) = environment.get("environmentVariables").filter(|value| !value.is_null()) else {
-        return Ok(BTreeMap::new());
-    };
-    let text = |(name, value): (&String, &Value)| match value {
-        Value::String(text) => Ok((name.clone(), text.clone())),
-        Value::Number(_) | Value::Bool(_) => Ok((name.clone(), value.to_string())),
-        _ => Err((format!("'environment.environmentVariables.{name}' must be a string"), None)),
-    };
-    object(variables, "'environment.environmentVariables'")?.iter().map(text).collect()
-}
-
-fn object<'a>(value: &'a Value, what: &str) -> Result<&'a Map<String, Value>, Problem> {
-    value.as_object().ok_or_else(|| (format!("{what} must be an object"), None))
-}
-
-fn known(map: &Map<String, Value>, keys: &[&str], prefix: &str) -> Result<(), Problem> {
-    // `$schema` names the schema for editors.
-    match map.keys().find(|key| !keys.contains(&key.as_str()) && *key != "$schema") {
-        None => Ok(()),
-        Some(key) => Err((format!("there is no key '{prefix}{key}'"), did_you_mean(key, keys.iter().copied()))),
-    }
-}
-
-fn text_of<'a>(map: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, Problem> {
-    match map.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err((format!("'{key}' must be a string"), None)),
-    }
-}
-
-fn truthy(map: &Map<String, Value>, key: &str) -> bool {
-    map.get(key).and_then(Value::as_bool) == Some(true)
+    variables
 }
 
 #[cfg(test)]

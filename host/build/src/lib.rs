@@ -30,7 +30,7 @@ mod tools;
 
 pub use builder::Builder;
 pub use error::BuildError;
-pub use inference_config::{InferenceConfig, read as read_inference_config};
+pub use inference_config::{INFERENCE_SCHEMA, InferenceConfig, read as read_inference_config};
 pub use places::BuilderConfig;
 pub use progress::{Progress, Silent};
 pub use request::{BuildOutcome, BuildRequest, CacheUse, Language, World};

@@ -5,7 +5,19 @@
 
 mod deployment;
 mod reader;
+mod schema;
 mod suggest;
 
-pub use deployment::{Authentication, AutoScaler, ComputeType, DeploymentConfig, Liveness, Resources};
+pub use deployment::{
+    AccessPlan, Authentication, AutoScaler, ComputeType, DeploymentConfig, Extension, ExtraAdmission, ExtraGrants,
+    ExtraScaling, Liveness, Resources,
+};
 pub use reader::{Violation, Violations};
+pub use schema::DEPLOYMENT_SCHEMA;
+
+/// A place that a scorer may send HTTP requests to, from `host`, `host:port`, an address, or `*.` and a domain; `None` where the
+/// text is neither.
+#[must_use]
+pub fn outbound_place(text: &str, private: bool) -> Option<scorehost_core::Outbound> {
+    deployment::outbound::of_text(text, private)
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use scorehost_core::Failure;
+use scorehost_core::{Failure, Secret};
 use serde_json::{Map, Value};
 
 use super::suggest::nearest;
@@ -67,8 +67,13 @@ impl Findings {
     }
 }
 
+/// Whether a text can be a credential in a request's head.
+fn fits_header(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// A value as JSON text, shortened for a message.
-fn brief(value: &Value) -> String {
+pub(super) fn brief(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= 40 { text } else { text.chars().take(40).chain("…".chars()).collect() }
 }
@@ -124,6 +129,35 @@ impl<'a> Object<'a> {
 
     pub(super) fn text(&self, key: &str, found: &mut Findings) -> Option<String> {
         self.typed(key, "text", found, Value::as_str).map(str::to_owned)
+    }
+
+    /// Text that a message must not show.
+    pub(super) fn secret(&self, key: &str, found: &mut Findings) -> Option<Secret> {
+        let value = self.value(key)?;
+        match value.as_str().filter(|text| fits_header(text)) {
+            Some(text) => Some(Secret::new(text)),
+            None => {
+                found.add(self.at(key), "must be text of 1-256 visible ASCII characters without spaces");
+                None
+            }
+        }
+    }
+
+    /// The items of a list, each with its path.
+    pub(super) fn list(&self, key: &str, found: &mut Findings) -> Vec<(String, &'a Value)> {
+        let items = self.typed(key, "a list", found, Value::as_array);
+        let path = self.at(key);
+        items.into_iter().flatten().enumerate().map(|(index, item)| (format!("{path}[{index}]"), item)).collect()
+    }
+
+    /// One of a few words, in any case.
+    pub(super) fn word<T: Copy>(&self, key: &str, words: &[(&str, T)], found: &mut Findings) -> Option<T> {
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let expected = format!("one of {}", names.join(", "));
+        self.typed(key, &expected, found, |value| {
+            let text = value.as_str()?;
+            words.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, meaning)| *meaning)
+        })
     }
 
     /// A whole number from 1 on.

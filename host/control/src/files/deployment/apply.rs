@@ -1,61 +1,110 @@
-//! What a configuration means on this host, and what of it this host does not do.
+//! What a configuration means on this host.
 
 use std::time::Duration;
 
-use scorehost_core::{Admission, Collection, ErrorKind, Failure, Grants, Scaling};
+use scorehost_core::{Admission, Collection, ErrorKind, Failure, Grants, Recording, Scaling, Secret, WarmUp};
 
-use super::{ComputeType, DeploymentConfig, Liveness};
+use super::DeploymentConfig;
 
 const GIB: f64 = (1u64 << 30) as f64;
 
 /// Where a 32-bit linear memory ends, in GiB.
-const MOST_MEMORY: f64 = 4.0;
+pub(super) const MOST_MEMORY: f64 = 4.0;
+
+/// Weight of one core against other services; `cpu` 0.1, the default, weighs 100.
+const WEIGHT_OF_CORE: f64 = 1000.0;
+
+/// Who may call, as far as a file says it: keys that it does not give are generated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessPlan {
+    /// Everyone (`authEnabled` false).
+    Open,
+    /// Who has one of two keys.
+    Keys {
+        /// `keys.primaryKey`.
+        primary: Option<Secret>,
+        /// `keys.secondaryKey`.
+        secondary: Option<Secret>,
+    },
+    /// Who has a token (`tokenAuthEnabled`).
+    Tokens,
+}
 
 impl DeploymentConfig {
+    /// Who may call: keys unless the file says otherwise.
+    #[must_use]
+    pub fn access(&self) -> AccessPlan {
+        let asked = &self.authentication;
+        match (asked.tokens_enabled, asked.keys_enabled) {
+            (Some(true), _) => AccessPlan::Tokens,
+            (_, Some(false)) => AccessPlan::Open,
+            _ => AccessPlan::Keys { primary: asked.primary_key.clone(), secondary: asked.secondary_key.clone() },
+        }
+    }
+
     /// How the service takes requests in.
     #[must_use]
     pub fn admission(&self) -> Admission {
+        let (extra, defaults) = (&self.extension.admission, Admission::default());
         Admission {
             requests_per_replica: self.max_concurrent_requests,
             max_queue_wait: Duration::from_millis(self.max_queue_wait_ms.into()),
+            max_queue: extra.max_queue.unwrap_or(defaults.max_queue),
             scoring_timeout: Duration::from_millis(self.scoring_timeout_ms.into()),
-            ..Admission::default()
+            weight: extra.weight.or_else(|| self.resources.cpu.map(weight_of)).unwrap_or(defaults.weight),
+            rate_limit: extra.requests_per_second,
         }
     }
 
     /// How many replicas there are.
     #[must_use]
     pub fn scaling(&self) -> Scaling {
-        let (asked, defaults) = (&self.scaling, Scaling::default());
+        let (asked, extra, defaults) = (&self.scaling, &self.extension.scaling, Scaling::default());
+        let seconds = |seconds: Option<u32>, otherwise| seconds.map_or(otherwise, |s| Duration::from_secs(s.into()));
         Scaling {
-            min: asked.min_replicas,
+            min: extra.min_replicas.unwrap_or(asked.min_replicas),
             max: asked.max_replicas,
             target_utilization: asked.target_utilization.map_or(defaults.target_utilization, |target| target as u8),
-            refresh: asked
-                .refresh_period_seconds
-                .map_or(defaults.refresh, |seconds| Duration::from_secs(seconds.into())),
-            ..defaults
+            refresh: seconds(asked.refresh_period_seconds, defaults.refresh),
+            idle_after: seconds(extra.idle_after_seconds, defaults.idle_after),
+            processors: self.resources.cpu.unwrap_or(defaults.processors),
         }
     }
 
     /// What the sandbox may use: `memoryInGBLimit`, else `memoryInGB`, as the linear memory of one replica.
     #[must_use]
     pub fn grants(&self) -> Grants {
-        let memory = self.memory_gb();
+        let (extra, defaults) = (&self.extension.grants, Grants::default());
         Grants {
-            memory_bytes: memory
-                .map_or(Grants::default().memory_bytes, |memory| (memory.min(MOST_MEMORY) * GIB) as u64),
-            ..Grants::default()
+            memory_bytes: self
+                .memory_gb()
+                .map_or(defaults.memory_bytes, |memory| (memory.min(MOST_MEMORY) * GIB) as u64),
+            clock: extra.clock,
+            random: extra.random,
+            outbound: extra.outbound.clone(),
         }
     }
 
     /// Which data is stored.
     #[must_use]
     pub fn collection(&self) -> Option<Collection> {
-        self.storage_enabled.then(Collection::default)
+        let by_flag = || (self.storage_enabled == Some(true)).then(Collection::default);
+        self.extension.collection.clone().or_else(by_flag)
     }
 
-    fn memory_gb(&self) -> Option<f64> {
+    /// Which requests are kept for a replay.
+    #[must_use]
+    pub fn recording(&self) -> Option<Recording> {
+        self.extension.recording.clone()
+    }
+
+    /// What every new replica answers before it takes requests.
+    #[must_use]
+    pub fn warm_up(&self) -> Option<WarmUp> {
+        self.extension.warm_up.clone()
+    }
+
+    pub(super) fn memory_gb(&self) -> Option<f64> {
         self.resources.memory_gb_limit.or(self.resources.memory_gb)
     }
 
@@ -64,77 +113,16 @@ impl DeploymentConfig {
     /// # Errors
     /// `Unsupported`, naming every key that this host cannot honour.
     pub fn check_supported(&self) -> Result<(), Failure> {
-        let mut keys = Vec::new();
-        if self.authentication.tokens_enabled == Some(true) {
-            keys.push("tokenAuthEnabled: this host does not check tokens");
-        }
-        if self.resources.gpu_cores > 0 {
-            keys.push("gpuCores: this host runs models on the CPU");
-        }
-        if self.version_name.is_some() || self.traffic_percentile.is_some() {
-            keys.push("versionName, trafficPercentile: this host has no endpoints with versions");
-        }
-        if keys.is_empty() {
+        if self.resources.gpu_cores == 0 {
             return Ok(());
         }
-        let message = format!("deploymentconfig.json asks for what this host does not offer:\n  {}", keys.join("\n  "));
-        Err(Failure::new(ErrorKind::Unsupported, message)
-            .with_hint("remove these keys, or deploy to a host that has it"))
+        let message = "deploymentconfig.json asks for what this host does not offer:\n  $.gpuCores: this host runs models on the CPU";
+        Err(Failure::new(ErrorKind::Unsupported, message.to_owned())
+            .with_hint("set gpuCores to 0, or deploy to a host that has a GPU"))
     }
+}
 
-    /// Keys that the file gives and this host does not act upon, each with what happens instead.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let resources = &self.resources;
-        let scaling = &self.scaling;
-        let rows = [
-            (
-                self.compute_type != ComputeType::Local,
-                "computeType: the service runs on this host, whatever the target".to_owned(),
-            ),
-            (
-                self.authentication.keys_enabled == Some(true),
-                "authEnabled: this host does not check keys yet; it listens on loopback only".to_owned(),
-            ),
-            (
-                self.authentication.primary_key.is_some() || self.authentication.secondary_key.is_some(),
-                "keys: not stored, because this host does not check keys yet".to_owned(),
-            ),
-            (
-                scaling.refresh_period_seconds.is_some() || scaling.target_utilization.is_some(),
-                format!(
-                    "autoScaler.refreshPeriodInSeconds, targetUtilization: replicas are added when requests need them, up to {}",
-                    scaling.max_replicas
-                ),
-            ),
-            (
-                resources.cpu.is_some() || resources.cpu_limit.is_some(),
-                "containerResourceRequirements.cpu, cpuLimit: cores are shared between services and not limited"
-                    .to_owned(),
-            ),
-            (
-                resources.memory_gb.is_some() && resources.memory_gb_limit.is_some(),
-                "containerResourceRequirements.memoryInGB: only memoryInGBLimit acts, as the memory of one replica"
-                    .to_owned(),
-            ),
-            (
-                self.memory_gb().is_some_and(|memory| memory > MOST_MEMORY),
-                "containerResourceRequirements.memoryInGB: a scorer's memory ends at 4 GiB".to_owned(),
-            ),
-            (
-                self.app_insights_enabled,
-                "appInsightsEnabled: nothing is sent; see the service's log and statistics".to_owned(),
-            ),
-            (
-                self.liveness != Liveness::default(),
-                "livenessProbeRequirements: a replica is replaced when a call fails in it, not by probes".to_owned(),
-            ),
-            (
-                self.namespace.is_some() || self.compute_target.is_some(),
-                "namespace, computeTargetName: this host has neither".to_owned(),
-            ),
-            (self.port.is_some(), "port: the service answers on the server's own port".to_owned()),
-        ];
-        rows.into_iter().filter(|(given, _)| *given).map(|(_, warning)| warning).collect()
-    }
+/// The weight of a number of cores: their proportion, within what a weight can be.
+fn weight_of(cores: f64) -> u32 {
+    (cores * WEIGHT_OF_CORE).round().clamp(1.0, WEIGHT_OF_CORE) as u32
 }

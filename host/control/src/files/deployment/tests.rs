@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use scorehost_core::ErrorKind;
+use scorehost_core::{
+    Admission, Collection, CollectionFormat, ErrorKind, Grants, Outbound, Recording, Scaling, Secret, WarmUp,
+};
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -24,6 +27,7 @@ fn a_file_with_nothing_but_its_target_has_the_documented_defaults() {
     assert_eq!(admission.max_queue_wait, Duration::from_millis(500));
     assert_eq!(admission.scoring_timeout, Duration::from_secs(60));
     assert_eq!(config.grants().memory_bytes, 512 << 20);
+    assert_eq!(config.access(), AccessPlan::Keys { primary: None, secondary: None });
     assert!(config.warnings().is_empty() && config.check_supported().is_ok());
 }
 
@@ -52,12 +56,13 @@ fn every_key_is_read() {
     assert!(config.collection().is_some());
     assert_eq!(config.liveness.initial_delay_seconds, Some(2));
     assert_eq!(config.traffic_percentile, Some(12.5));
-    assert_eq!(config.authentication.secondary_key.as_deref(), Some("b"));
+    assert_eq!(config.version_name.as_ref().map(ToString::to_string).as_deref(), Some("blue"));
+    assert_eq!(config.authentication.secondary_key.as_ref().map(Secret::reveal), Some("b"));
+    assert_eq!(config.access(), AccessPlan::Tokens);
+    assert_eq!((config.admission().weight, config.scaling().processors), (500, 0.5));
     let refused = config.check_supported().unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Unsupported);
-    for key in ["tokenAuthEnabled", "gpuCores", "versionName"] {
-        assert!(refused.message.contains(key), "{refused}");
-    }
+    assert!(refused.message.contains("$.gpuCores"), "{refused}");
 }
 
 #[test]
@@ -71,7 +76,7 @@ fn a_fixed_number_of_replicas_is_both_bounds() {
 fn each_rule_has_its_violation() {
     check("{}", &["$.computeType: is required: one of aks, aksendpoint, local, aci"]);
     check("[]", &["$: must be an object, is []"]);
-    check(r#"{"computeType": "vm"}"#, &["$.computeType: must be one of aks, aksendpoint, local, aci, is 'vm'"]);
+    check(r#"{"computeType": "vm"}"#, &["$.computeType: must be one of aks, aksendpoint, local, aci, is \"vm\""]);
     let local = |rest: &str| format!(r#"{{"computeType": "local", {rest}}}"#);
     let rows = [
         (
@@ -136,28 +141,163 @@ fn all_violations_come_at_once() {
 #[test]
 fn what_this_host_does_not_do_is_said() {
     let rows = [
-        (r#"{"computeType": "aks"}"#, "computeType"),
-        (r#"{"computeType": "local", "authEnabled": true}"#, "authEnabled"),
-        (r#"{"computeType": "local", "keys": {"primaryKey": "secret"}}"#, "keys"),
-        (r#"{"computeType": "local", "autoScaler": {"targetUtilization": 50}}"#, "autoScaler"),
-        (
-            r#"{"computeType": "local", "containerResourceRequirements": {"cpu": 1}}"#,
-            "containerResourceRequirements.cpu",
-        ),
-        (
-            r#"{"computeType": "local", "containerResourceRequirements": {"memoryInGB": 8}}"#,
-            "containerResourceRequirements.memoryInGB",
-        ),
-        (r#"{"computeType": "local", "appInsightsEnabled": true}"#, "appInsightsEnabled"),
-        (r#"{"computeType": "local", "livenessProbeRequirements": {"periodSeconds": 5}}"#, "livenessProbeRequirements"),
-        (r#"{"computeType": "local", "namespace": "a"}"#, "namespace"),
-        (r#"{"computeType": "local", "port": 8000}"#, "port"),
+        (json!({"computeType": "aks"}), "computeType"),
+        (json!({"authEnabled": false, "keys": {"primaryKey": "secret-secret-secret"}}), "keys"),
+        (json!({"keys": {"primaryKey": "secret"}}), "keys"),
+        (json!({"containerResourceRequirements": {"cpu": 2}}), "containerResourceRequirements.cpu"),
+        (json!({"containerResourceRequirements": {"cpuLimit": 1}}), "containerResourceRequirements.cpuLimit"),
+        (json!({"containerResourceRequirements": {"memoryInGB": 8}}), "containerResourceRequirements.memoryInGB"),
+        (json!({"appInsightsEnabled": true}), "appInsightsEnabled"),
+        (json!({"livenessProbeRequirements": {"periodSeconds": 5}}), "livenessProbeRequirements"),
+        (json!({"namespace": "a"}), "namespace"),
+        (json!({"port": 8000}), "port"),
+        (json!({"sslEnabled": true, "cname": "a"}), "sslEnabled, cname"),
+        (json!({"autoScaler": {"targetUtilization": 50}}), "autoScaler.refreshPeriodInSeconds"),
+        (json!({"scorehost": {"scaling": {"minReplicas": 0, "idleAfterSeconds": 5}}}), "scorehost.scaling"),
+        (json!({"scorehost": {"collection": {"sample": 0.5}}}), "scorehost.collection"),
+        (json!({"scorehost": {"recording": {}}}), "scorehost.recording"),
     ];
-    for (text, key) in rows {
-        let warnings = DeploymentConfig::parse(text).unwrap().warnings();
+    for (mut document, key) in rows {
+        if document.get("computeType").is_none() {
+            document["computeType"] = json!("local");
+        }
+        let warnings = DeploymentConfig::from_value(&document).unwrap().warnings();
         assert!(
             matches!(&warnings[..], [warning] if warning.starts_with(key) && !warning.contains("secret")),
-            "{text}: {warnings:?}"
+            "{document}: {warnings:?}"
         );
+    }
+}
+
+#[test]
+fn what_acts_is_not_warned_about() {
+    let document = json!({"computeType": "local", "authEnabled": true, "keys": {"primaryKey": "0123456789abcdef"},
+        "autoScaler": {"minReplicas": 2, "maxReplicas": 3}, "containerResourceRequirements": {"cpu": 0.5},
+        "scorehost": {"admission": {"weight": 5}, "collection": {}}});
+    let config = DeploymentConfig::from_value(&document).unwrap();
+    assert_eq!(config.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn scaling_is_read_whole() {
+    let document = json!({"computeType": "local", "autoScaler": {"refreshPeriodInSeconds": 5, "targetUtilization": 50},
+        "scorehost": {"scaling": {"minReplicas": 0, "idleAfterSeconds": 5}}});
+    let scaling = DeploymentConfig::from_value(&document).unwrap().scaling();
+    assert_eq!((scaling.min, scaling.max, scaling.target_utilization), (0, 10, 50));
+    assert_eq!((scaling.refresh, scaling.idle_after), (Duration::from_secs(5), Duration::from_secs(5)));
+}
+
+#[test]
+fn secrets_are_in_no_message_and_in_no_debug_output() {
+    let given =
+        json!({"computeType": "local", "keys": {"primaryKey": "tell-nobody-of-this", "secondaryKey": 123_456_789}});
+    let violations = DeploymentConfig::from_value(&given).unwrap_err().to_string();
+    assert!(violations.contains("$.keys.secondaryKey") && !violations.contains("123456789"), "{violations}");
+    let right = json!({"computeType": "local", "keys": {"primaryKey": "tell-nobody-of-this"}});
+    let config = DeploymentConfig::from_value(&right).unwrap();
+    assert!(!format!("{config:?}").contains("nobody"));
+}
+
+#[test]
+fn the_extension_says_what_the_file_has_no_key_for() {
+    let document = json!({"computeType": "local", "scorehost": {
+        "admission": {"maxQueue": 5, "weight": 300, "requestsPerSecond": 12.5},
+        "grants": {"clock": true, "outbound": ["API.example.com", "*.example.com:8443", "[::1]:80", "fe80::1",
+            {"host": "db.internal", "port": 5432, "private": true}]},
+        "collection": {"outputs": false, "format": "parquet", "sample": 0.5, "redact": ["name"], "maxBytes": 1000},
+        "recording": {"maxRequests": 7},
+        "warmUp": {"count": 2, "body": {"data": [1]}}}});
+    let config = DeploymentConfig::from_value(&document).unwrap();
+    let admission = config.admission();
+    assert_eq!((admission.max_queue, admission.weight, admission.rate_limit), (5, 300, Some(12.5)));
+    let place = |host: &str, port, private| Outbound { host: host.to_owned(), port, private };
+    let outbound = vec![
+        place("api.example.com", None, false),
+        place("*.example.com", Some(8443), false),
+        place("::1", Some(80), false),
+        place("fe80::1", None, false),
+        place("db.internal", Some(5432), true),
+    ];
+    assert_eq!(config.grants(), Grants { clock: true, outbound, ..Grants::default() });
+    let collection = Collection {
+        outputs: false,
+        format: CollectionFormat::Parquet,
+        sample: 0.5,
+        redact: vec!["name".to_owned()],
+        max_bytes: 1000,
+        ..Collection::default()
+    };
+    assert_eq!(config.collection(), Some(collection));
+    assert_eq!(config.recording(), Some(Recording { sample: 1.0, max_requests: 7, max_body: 1 << 20 }));
+    let body = br#"{"data":[1]}"#.as_slice().into();
+    assert_eq!(config.warm_up(), Some(WarmUp { count: 2, body, content_type: Some("application/json".to_owned()) }));
+}
+
+#[test]
+fn a_warm_up_body_is_text_or_base64() {
+    let of = |warm_up: Value| {
+        let document = json!({"computeType": "local", "scorehost": {"warmUp": warm_up}});
+        DeploymentConfig::from_value(&document).unwrap().warm_up().unwrap()
+    };
+    assert_eq!(&of(json!({"body": "a b"})).body[..], b"a b");
+    let bytes = of(json!({"bodyBase64": "AAEC", "contentType": "application/octet-stream"}));
+    assert_eq!((&bytes.body[..], bytes.content_type.as_deref()), (&[0, 1, 2][..], Some("application/octet-stream")));
+    assert_eq!(of(json!({})), WarmUp { count: 1, body: bytes::Bytes::new(), content_type: None });
+}
+
+#[test]
+fn the_parser_agrees_with_the_table_of_documents() {
+    let table = include_str!("../../../../../tests/fixtures/configuration/deploymentconfig.json");
+    let rows: Vec<Value> = serde_json::from_str(table).unwrap();
+    for row in &rows {
+        let read = DeploymentConfig::from_value(&row["document"]);
+        assert_eq!(read.is_ok(), row["valid"] == true, "{}: {read:?}", row["name"]);
+    }
+    assert!(rows.len() > 100, "the table was read");
+}
+
+#[test]
+fn the_schema_has_the_keys_and_the_defaults_of_the_parser() {
+    let schema: Value = serde_json::from_str(crate::files::DEPLOYMENT_SCHEMA).unwrap();
+    let check = |pointer: &str, known: &[&str]| {
+        let properties = schema.pointer(pointer).and_then(Value::as_object).unwrap();
+        let mut known: Vec<&str> = known.to_vec();
+        known.sort_unstable();
+        let mut keys: Vec<&str> = properties.keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, known, "{pointer}");
+    };
+    let top: Vec<&str> = KEYS.into_iter().chain(CONTAINER_INSTANCE).collect();
+    check("/properties", &top);
+    check("/properties/autoScaler/properties", &read::AUTO_SCALER);
+    check("/properties/containerResourceRequirements/properties", &read::RESOURCES);
+    check("/properties/livenessProbeRequirements/properties", &read::LIVENESS);
+    check("/properties/scorehost/properties", &extension::BLOCKS.map(|(name, _)| name));
+    for (name, keys) in extension::BLOCKS {
+        check(&format!("/properties/scorehost/properties/{name}/properties"), keys);
+    }
+    let default = |pointer: &str| schema.pointer(&format!("/properties/{pointer}/default")).and_then(Value::as_f64);
+    let (admission, scaling, collection) = (Admission::default(), Scaling::default(), Collection::default());
+    let rows = [
+        ("autoScaler/properties/minReplicas", f64::from(scaling.min)),
+        ("autoScaler/properties/maxReplicas", f64::from(scaling.max)),
+        ("autoScaler/properties/refreshPeriodInSeconds", scaling.refresh.as_secs_f64()),
+        ("autoScaler/properties/targetUtilization", f64::from(scaling.target_utilization)),
+        ("containerResourceRequirements/properties/cpu", scaling.processors),
+        (
+            "containerResourceRequirements/properties/memoryInGB",
+            Grants::default().memory_bytes as f64 / (1u64 << 30) as f64,
+        ),
+        ("scoringTimeoutMs", admission.scoring_timeout.as_millis() as f64),
+        ("maxConcurrentRequestsPerContainer", f64::from(admission.requests_per_replica)),
+        ("maxQueueWaitMs", admission.max_queue_wait.as_millis() as f64),
+        ("scorehost/properties/scaling/properties/idleAfterSeconds", scaling.idle_after.as_secs_f64()),
+        ("scorehost/properties/admission/properties/maxQueue", f64::from(admission.max_queue)),
+        ("scorehost/properties/collection/properties/sample", collection.sample),
+        ("scorehost/properties/collection/properties/maxBytes", collection.max_bytes as f64),
+        ("scorehost/properties/recording/properties/maxRequests", 1000.0),
+    ];
+    for (pointer, expected) in rows {
+        assert_eq!(default(pointer), Some(expected), "{pointer}");
     }
 }

@@ -1,0 +1,175 @@
+//! The block `scorehost`: what the Azure file has no key for.
+
+use bytes::Bytes;
+use scorehost_core::{Collection, CollectionFormat, Outbound, Recording, WarmUp};
+use serde_json::Value;
+
+use super::outbound;
+use crate::files::reader::{Findings, Object};
+
+/// The block `scorehost`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extension {
+    /// `scaling`.
+    pub scaling: ExtraScaling,
+    /// `admission`.
+    pub admission: ExtraAdmission,
+    /// `grants`.
+    pub grants: ExtraGrants,
+    /// `collection`: turns collection on, and says what is stored.
+    pub collection: Option<Collection>,
+    /// `recording`: turns recording on, and says what is kept.
+    pub recording: Option<Recording>,
+    /// `warmUp`.
+    pub warm_up: Option<WarmUp>,
+}
+
+/// `scorehost.scaling`. `None` where the file does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExtraScaling {
+    /// `minReplicas`: takes the place of `autoScaler.minReplicas`, and may be 0.
+    pub min_replicas: Option<u32>,
+    /// `idleAfterSeconds` (60): how long no request must have come before the last replica goes.
+    pub idle_after_seconds: Option<u32>,
+}
+
+/// `scorehost.admission`. `None` where the file does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ExtraAdmission {
+    /// `maxQueue` (1000): requests that may wait at once.
+    pub max_queue: Option<u32>,
+    /// `weight` (1000 for each core of `cpu`, at most 1000): share of the processors when they are short.
+    pub weight: Option<u32>,
+    /// `requestsPerSecond` (no limit): requests taken in on average.
+    pub requests_per_second: Option<f64>,
+}
+
+/// `scorehost.grants`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtraGrants {
+    /// `clock` (false): the machine's clocks.
+    pub clock: bool,
+    /// `random` (false): real randomness.
+    pub random: bool,
+    /// `outbound` (nowhere): where the scorer may send HTTP requests.
+    pub outbound: Vec<Outbound>,
+}
+
+/// Keys of the block, and of each block in it.
+pub(crate) const BLOCKS: [(&str, &[&str]); 6] = [
+    ("scaling", &["minReplicas", "idleAfterSeconds"]),
+    ("admission", &["maxQueue", "weight", "requestsPerSecond"]),
+    ("grants", &["clock", "random", "outbound"]),
+    ("collection", &["inputs", "outputs", "custom", "format", "sample", "redact", "maxBytes"]),
+    ("recording", &["sample", "maxRequests", "maxBodyBytes"]),
+    ("warmUp", &["count", "body", "bodyBase64", "contentType"]),
+];
+
+/// Replicas at most in any setting: more than any host holds.
+const MOST: u64 = 1_000_000;
+
+/// Reads the block of an opened file; the defaults where it has none.
+pub(super) fn read(root: &Object<'_>, found: &mut Findings) -> Extension {
+    let names = BLOCKS.map(|(name, _)| name);
+    let Some(block) = root.object("scorehost", &names, found) else { return Extension::default() };
+    let mut part = |index: usize| {
+        let (name, known): (&str, &[&str]) = BLOCKS[index];
+        block.object(name, known, found)
+    };
+    let [scaling, admission, grants, collection, recording, warm_up] =
+        [part(0), part(1), part(2), part(3), part(4), part(5)];
+    Extension {
+        scaling: scaling.map(|block| self::scaling(&block, found)).unwrap_or_default(),
+        admission: admission.map(|block| self::admission(&block, found)).unwrap_or_default(),
+        grants: grants.map(|block| self::grants(&block, found)).unwrap_or_default(),
+        collection: collection.map(|block| self::collection(&block, found)),
+        recording: recording.map(|block| self::recording(&block, found)),
+        warm_up: warm_up.map(|block| self::warm_up(&block, found)),
+    }
+}
+
+fn scaling(block: &Object<'_>, found: &mut Findings) -> ExtraScaling {
+    let min = block.whole("minReplicas", 0, MOST, "a whole number from 0 to 1000000", found);
+    ExtraScaling { min_replicas: min.map(|min| min as u32), idle_after_seconds: block.count("idleAfterSeconds", found) }
+}
+
+fn admission(block: &Object<'_>, found: &mut Findings) -> ExtraAdmission {
+    let queue = block.whole("maxQueue", 0, MOST, "a whole number from 0 to 1000000", found);
+    let weight = block.whole("weight", 1, 1000, "a whole number from 1 to 1000", found);
+    ExtraAdmission {
+        max_queue: queue.map(|queue| queue as u32),
+        weight: weight.map(|weight| weight as u32),
+        requests_per_second: block.positive("requestsPerSecond", found),
+    }
+}
+
+fn grants(block: &Object<'_>, found: &mut Findings) -> ExtraGrants {
+    ExtraGrants {
+        clock: block.flag("clock", found).unwrap_or(false),
+        random: block.flag("random", found).unwrap_or(false),
+        outbound: outbound::read(block, found),
+    }
+}
+
+fn collection(block: &Object<'_>, found: &mut Findings) -> Collection {
+    let defaults = Collection::default();
+    let words = [("csv", CollectionFormat::Csv), ("parquet", CollectionFormat::Parquet)];
+    Collection {
+        inputs: block.flag("inputs", found).unwrap_or(defaults.inputs),
+        outputs: block.flag("outputs", found).unwrap_or(defaults.outputs),
+        custom: block.flag("custom", found).unwrap_or(defaults.custom),
+        format: block.word("format", &words, found).unwrap_or(defaults.format),
+        sample: block.between("sample", 0.0, 1.0, found).unwrap_or(defaults.sample),
+        redact: redacted(block, found),
+        max_bytes: block
+            .whole("maxBytes", 1, 1 << 50, "a whole number of bytes above 0", found)
+            .unwrap_or(defaults.max_bytes),
+    }
+}
+
+fn redacted(block: &Object<'_>, found: &mut Findings) -> Vec<String> {
+    let mut names = Vec::new();
+    for (path, item) in block.list("redact", found) {
+        match item.as_str().filter(|name| !name.is_empty()) {
+            Some(name) => names.push(name.to_owned()),
+            None => found.add(path, "must be the name of a column, tensor or JSON member"),
+        }
+    }
+    names
+}
+
+fn recording(block: &Object<'_>, found: &mut Findings) -> Recording {
+    Recording {
+        sample: block.between("sample", 0.0, 1.0, found).unwrap_or(1.0),
+        max_requests: block.count("maxRequests", found).unwrap_or(1000),
+        max_body: block.whole("maxBodyBytes", 0, 1 << 40, "a whole number of bytes", found).unwrap_or(1 << 20),
+    }
+}
+
+fn warm_up(block: &Object<'_>, found: &mut Findings) -> WarmUp {
+    let count = block.whole("count", 1, 1000, "a whole number from 1 to 1000", found);
+    let content_type = block.text("contentType", found);
+    if block.value("body").is_some() && block.value("bodyBase64").is_some() {
+        found.add(block.at("bodyBase64"), "must not be given where body is");
+    }
+    let (body, of_body) = match block.value("body") {
+        Some(Value::String(text)) => (Bytes::from(text.clone()), Some("application/json")),
+        Some(document) => (Bytes::from(document.to_string()), Some("application/json")),
+        None => (decoded(block, found), None),
+    };
+    let content_type = content_type.or_else(|| of_body.map(str::to_owned));
+    WarmUp { count: count.map_or(1, |count| count as u32), body, content_type }
+}
+
+fn decoded(block: &Object<'_>, found: &mut Findings) -> Bytes {
+    use base64::Engine as _;
+
+    let Some(text) = block.text("bodyBase64", found) else { return Bytes::new() };
+    match base64::engine::general_purpose::STANDARD.decode(text.as_bytes()) {
+        Ok(body) => Bytes::from(body),
+        Err(error) => {
+            found.add(block.at("bodyBase64"), format!("must be Base64 of RFC 4648 with padding: {error}"));
+            Bytes::new()
+        }
+    }
+}
