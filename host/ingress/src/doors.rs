@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use scorehost_auth::Gatekeeper;
 use scorehost_core::{BoxFuture, Failure, Plane, Repository, ServiceName};
 
-use crate::Body;
+use crate::{Body, Observe};
 
 /// Everything behind the doors.
 #[derive(Clone)]
@@ -21,6 +22,10 @@ pub struct Doors {
     pub repository: Arc<dyn Repository>,
     /// Answers every path below `/management/`.
     pub management: Arc<dyn Management>,
+    /// Says who may call what.
+    pub gatekeeper: Arc<Gatekeeper>,
+    /// What watches the requests.
+    pub observe: Observe,
     /// False while the services of an earlier run are being restored: the host is live, and not yet ready.
     pub ready: Arc<AtomicBool>,
 }
@@ -34,7 +39,7 @@ impl Doors {
 
 /// The management API behind its path prefix.
 pub trait Management: Send + Sync {
-    /// Answers one request. Called on an acceptor thread: the implementation moves its work to a runtime of its own.
+    /// Answers one request, whose extensions hold the caller ([`scorehost_auth::Principal`]). Called on an acceptor thread: the implementation moves its work to a runtime of its own.
     fn call(&self, request: Request<Incoming>) -> BoxFuture<'static, Result<Response<Body>, Failure>>;
 }
 

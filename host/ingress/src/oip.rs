@@ -28,6 +28,7 @@ pub(crate) fn error(failure: &Failure) -> Response<Body> {
     text.extend_from_slice(b"}");
     let mut response = json(Body::full(text.freeze()));
     *response.status_mut() = status_of(failure.kind).http;
+    crate::auth::dress(failure, &mut response);
     response
 }
 

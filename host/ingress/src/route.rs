@@ -27,14 +27,18 @@ pub(crate) enum Route<'a> {
     Unload(Cow<'a, str>),
     /// Part of the protocol's extensions that this host does not offer.
     NotOffered,
-    /// `/api/v1/service/<s>/score`
+    /// `/api/v1/service/<s>/score`, and every path below it
     Score(Cow<'a, str>),
     /// `/api/v1/service/<s>/swagger.json`
     Swagger(Cow<'a, str>),
     /// `/inference.GRPCInferenceService/<method>`
     Grpc(&'a str),
+    /// `/.well-known/jwks.json`
+    Jwks,
     /// `/management/…`
     Management,
+    /// `/metrics`
+    Metrics,
     /// Anything else.
     Unknown,
 }
@@ -74,6 +78,12 @@ impl<'a> Route<'a> {
         };
         found.unwrap_or(Self::Unknown)
     }
+
+    /// What follows `/score` in the path of a [`Route::Score`], still percent-encoded; `/` where nothing does.
+    pub(crate) fn below_score(path: &str) -> &str {
+        let rest = path.strip_prefix("/api/v1/service/").and_then(|rest| rest.split_once('/'));
+        rest.and_then(|(_, last)| last.strip_prefix("score")).filter(|below| !below.is_empty()).unwrap_or("/")
+    }
 }
 
 fn fixed(path: &str) -> Option<Route<'_>> {
@@ -81,8 +91,10 @@ fn fixed(path: &str) -> Option<Route<'_>> {
         "/" => Route::Root,
         "/v2" | "/v2/" => Route::Server,
         "/v2/health/live" => Route::Live,
+        "/.well-known/jwks.json" => Route::Jwks,
         "/v2/health/ready" => Route::Ready,
         "/v2/repository/index" => Route::Index,
+        "/metrics" => Route::Metrics,
         _ if path.starts_with("/management/") => Route::Management,
         _ if ["/v2/systemsharedmemory/", "/v2/cudasharedmemory/", "/v2/trace/", "/v2/logging"]
             .iter()
@@ -122,6 +134,7 @@ fn service(rest: &str) -> Option<Route<'_>> {
     let (name, last) = rest.split_once('/')?;
     match last {
         "score" => Some(Route::Score(decode(name)?)),
+        _ if last.starts_with("score/") => Some(Route::Score(decode(name)?)),
         "swagger.json" => Some(Route::Swagger(decode(name)?)),
         _ => None,
     }
@@ -162,6 +175,7 @@ mod tests {
             ("/v2/health/live", Route::Live),
             ("/v2/health/ready", Route::Ready),
             ("/v2/models/stats", Route::AllStatistics),
+            ("/.well-known/jwks.json", Route::Jwks),
             ("/v2/models/m", model("m", None, ModelCall::Metadata)),
             ("/v2/models/m/infer", model("m", None, ModelCall::Infer)),
             ("/v2/models/m/versions/3/infer", model("m", Some("3"), ModelCall::Infer)),
@@ -180,15 +194,27 @@ mod tests {
             ("/v2/repository/models/m/load", Route::Load("m".into())),
             ("/v2/repository/models/m/unload", Route::Unload("m".into())),
             ("/api/v1/service/s/score", Route::Score("s".into())),
+            ("/api/v1/service/s/score/items/7", Route::Score("s".into())),
+            ("/api/v1/service/s/scores", Route::Unknown),
             ("/api/v1/service/s/swagger.json", Route::Swagger("s".into())),
             ("/api/v1/service/s", Route::Unknown),
             ("/inference.GRPCInferenceService/ModelInfer", Route::Grpc("ModelInfer")),
             ("/management/v1/services", Route::Management),
             ("/managements", Route::Unknown),
+            ("/metrics", Route::Metrics),
             ("/etc/passwd", Route::Unknown),
         ];
         for (path, expected) in rows {
             assert_eq!(Route::of(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn what_follows_the_scoring_path_is_the_handlers() {
+        let check = |path: &str, below: &str| assert_eq!(Route::below_score(path), below, "{path}");
+        check("/api/v1/service/s/score", "/");
+        check("/api/v1/service/s/score/", "/");
+        check("/api/v1/service/s/score/items/a%20b", "/items/a%20b");
+        check("/api/v1/service/score/score/x", "/x");
     }
 }

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::observe::ObserveOptions;
+use super::tls::TlsOptions;
 use crate::LogFormat;
+
+use super::{AuthOptions, GateOptions};
 
 /// Settings of a server.
 #[derive(Clone, Debug, Args)]
@@ -12,7 +16,11 @@ pub struct ServeOptions {
     /// Folder that keeps models, components and services; made where it does not exist
     #[arg(long, env = "SCOREHOST_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// Address of the HTTP door; port 0 takes a free one. Loopback only
+    #[command(flatten)]
+    pub auth: AuthOptions,
+    #[command(flatten)]
+    pub gate: GateOptions,
+    /// Address of the HTTP door; port 0 takes a free one
     #[arg(
         long,
         env = "SCOREHOST_HTTP",
@@ -21,7 +29,7 @@ pub struct ServeOptions {
         value_name = "ADDRESS"
     )]
     pub http: SocketAddr,
-    /// Address of the gRPC door; port 0 takes a free one. Loopback only
+    /// Address of the gRPC door; port 0 takes a free one
     #[arg(
         long,
         env = "SCOREHOST_GRPC",
@@ -42,6 +50,9 @@ pub struct ServeOptions {
     /// Models that all services may use together; the next one is refused at deploy
     #[arg(long, env = "SCOREHOST_MAX_MODELS", hide_env_values = true, default_value_t = 1000, value_name = "N")]
     pub max_models: usize,
+    /// Versions that one service may have; the next one is refused at deploy
+    #[arg(long, env = "SCOREHOST_MAX_VERSIONS", hide_env_values = true, default_value = "6", value_name = "N")]
+    pub max_versions: NonZeroUsize,
     /// Live scorer instances of all services together
     #[arg(long, env = "SCOREHOST_MAX_REPLICAS", hide_env_values = true, default_value_t = 4096, value_name = "N")]
     pub max_replicas: u32,
@@ -75,6 +86,12 @@ pub struct ServeOptions {
         value_name = "ORIGIN"
     )]
     pub cors_origins: Vec<String>,
+    /// TLS of both doors
+    #[command(flatten)]
+    pub tls: TlsOptions,
+    /// Metrics, traces and the access log
+    #[command(flatten)]
+    pub observe: ObserveOptions,
     /// Which log lines are written: a level, or target=level pairs
     #[arg(long, env = "SCOREHOST_LOG", hide_env_values = true, default_value = "info", value_name = "FILTER")]
     pub log: String,

@@ -16,6 +16,9 @@ pub(crate) struct DeployArgs {
     /// Component that handles requests; without one the only model answers itself
     #[arg(long, value_name = "OUT.wasm")]
     pub(crate) scorer: Option<PathBuf>,
+    /// Signature of the component, as scorer sign writes it
+    #[arg(long, value_name = "FILE", requires = "scorer")]
+    pub(crate) signature: Option<PathBuf>,
     /// inferenceconfig.json: builds the scorer first
     #[arg(long, value_name = "FILE", conflicts_with = "scorer")]
     pub(crate) ic: Option<PathBuf>,
@@ -152,6 +155,9 @@ pub(crate) enum ServiceCommand {
 pub(crate) struct LogsArgs {
     /// Name of the service
     pub(crate) service: ServiceName,
+    /// Lines of this version only
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<VersionName>,
     /// Stay and print lines as they come
     #[arg(short, long)]
     pub(crate) follow: bool,
@@ -189,8 +195,7 @@ pub(crate) struct ScoreArgs {
     /// Content type of the body
     #[arg(long, default_value = "application/json", value_name = "TYPE")]
     pub(crate) content_type: String,
-    /// Key or token of the service; better given in the environment, since everyone on the machine can read
-    /// arguments [default: this command line's own credential]
-    #[arg(long, env = "SCOREHOST_KEY", hide_env_values = true, value_name = "KEY")]
-    pub(crate) key: Option<String>,
+    /// File with the service's key or token [default: SCOREHOST_KEY, or this command line's own credential]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
 }

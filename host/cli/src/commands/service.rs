@@ -1,14 +1,15 @@
 use std::io::Read;
 
 use scorehost_control::client::Client;
-use scorehost_control::wire::{Auth, KeyType, Keys, Regenerate, Service};
-use scorehost_core::{ErrorKind, Failure, Secret, ServiceName};
+use scorehost_control::wire::{Auth, KeyType, Keys, Reach, Regenerate, Service};
+use scorehost_core::{ErrorKind, Failure, ServiceName};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{endpoint, operation};
 use crate::CliError;
 use crate::args::{Key, KeysArgs, LogsArgs, ScoreArgs, ServiceCommand};
+use crate::credential::service_key;
 use crate::error::Doing;
 use crate::screen::{Screen, sheet, size, table, time};
 use crate::source::{body, read_text};
@@ -114,6 +115,8 @@ fn facts(shown: &Shown) -> String {
         ("Authentication", authentication(service)),
         ("Models", service.models.join(", ")),
         ("Scorer", service.scorer.clone().unwrap_or_else(|| "none; the model answers".to_owned())),
+        ("Can reach", reach(service)),
+        ("Signed by", signed(service)),
         ("Variables", service.variables.join(", ")),
         ("Replicas", format!("{} to {}", settings.min_replicas, settings.max_replicas)),
         ("Memory", format!("{} per replica", size(settings.memory_bytes))),
@@ -144,6 +147,25 @@ fn curl(shown: &Shown) -> String {
     format!("curl {credential}-H 'Content-Type: application/json' --data-binary @BODY {}", shown.scoring_uri)
 }
 
+/// What the component can reach, with what the deployment gives it where that is not all.
+fn reach(service: &Service) -> String {
+    let Some(manifest) = &service.manifest else { return String::new() };
+    let one = |reach: &Reach| match reach.given.as_str() {
+        "granted" => reach.name.clone(),
+        given => format!("{} ({given})", reach.name),
+    };
+    manifest.capabilities.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn signed(service: &Service) -> String {
+    let Some(manifest) = &service.manifest else { return String::new() };
+    match &manifest.signed_by {
+        Some(key) if manifest.trusted => format!("key {key}"),
+        Some(key) => format!("key {key}, which this host was not told to trust"),
+        None => "nobody".to_owned(),
+    }
+}
+
 fn list(services: &[Service], base: &str) -> String {
     let rows = services.iter().map(|service| {
         vec![
@@ -162,7 +184,7 @@ fn list(services: &[Service], base: &str) -> String {
 /// Copies the log as it comes, line by line where it is followed.
 fn logs(client: &Client, arguments: &LogsArgs, screen: &mut Screen<'_>) -> Result<(), CliError> {
     let doing = || format!("read the log of service '{}'", arguments.service);
-    let mut log = client.logs(&arguments.service, arguments.tail, arguments.follow).doing(doing)?;
+    let mut log = client.logs(&arguments.service, arguments.version.as_ref(), arguments.tail, arguments.follow).doing(doing)?;
     let mut buffer = [0; 16 << 10];
     loop {
         let count = log.read(&mut buffer).map_err(|error| Failure::new(ErrorKind::Unavailable, error.to_string()));
@@ -180,7 +202,7 @@ fn logs(client: &Client, arguments: &LogsArgs, screen: &mut Screen<'_>) -> Resul
 pub(super) fn score(client: &Client, arguments: &ScoreArgs, screen: &mut Screen<'_>) -> Result<(), CliError> {
     let service = &arguments.service;
     let body = body(arguments.file.as_deref())?;
-    let key = arguments.key.as_deref().filter(|key| !key.is_empty()).map(Secret::new);
+    let key = service_key(arguments.key_file.as_deref()).doing(|| "read the service's key".to_owned())?;
     let answer = client.score(service, key.as_ref(), &arguments.content_type, &body);
     let answer = answer.doing(|| format!("score with service '{service}'"))?;
     if (200..300).contains(&answer.status) {
