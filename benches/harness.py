@@ -135,7 +135,10 @@ class Scorehost(Process):
         command += ["--grpc", f"127.0.0.1:{self.grpc}", *arguments]
         self.config = Path(tempfile.mkdtemp(prefix="scorehost-bench-config-"))
         self.environment = os.environ | {"SCOREHOST_CONFIG_DIR": str(self.config)}
-        super().__init__(command, f"{self.url}/v2/health/ready", env=self.environment)
+        super().__init__(command, self.ready_url(), env=self.environment)
+
+    def ready_url(self) -> str:
+        return f"{self.url}/v2/health/ready"
 
     def authorization(self) -> dict[str, str]:
         """The header of an administrator, whose credential the server left for its user."""
