@@ -172,9 +172,7 @@ fn as_few_callers_move_as_a_changed_split_needs() {
     let reordered = with(&[("3", 10.0), ("2", 10.0)]);
     assert_eq!(before, reordered);
     let one_less = with(&[("2", 10.0)]);
-    let leavers = before.iter().zip(&one_less).filter(|(before, after)| before != after);
-    assert!(leavers.clone().all(|(before, _)| before == "3"), "only the callers of the version that left move");
-    assert!(leavers.count() > 1000);
+    assert!(moved(&before, &one_less) < 12.0, "{}", moved(&before, &one_less));
 }
 
 #[test]
