@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use scorehost_control::{Control, LogFeed, LogTail, ServiceLogs};
+use scorehost_control::{Control, Difference, Latency, LogFeed, LogTail, Reports, ServiceLogs, VersionReport};
 use scorehost_core::{BoxFuture, Failure, LogLevel, ServiceName};
 use scorehost_ingress::{Body, Counters, Management, Span, StatisticsSource};
-use scorehost_telemetry::{Followed, Follower, LogBook, LogLine, Measure, Statistics};
+use scorehost_telemetry::{ComparisonSnapshot, Comparisons, Followed, Follower, LogBook, LogLine, Measure, ServiceSnapshot, Statistics};
 use tokio::runtime::Handle;
 
 /// The management API, carried off the acceptor threads to the control runtime.
@@ -48,33 +48,87 @@ fn span(measure: Measure) -> Span {
     Span { count: measure.count, total: Duration::from_nanos(measure.ns) }
 }
 
+/// Telemetry's counters and comparisons as the report of an endpoint.
+pub(crate) struct ReportDoor {
+    pub(crate) statistics: Arc<Statistics>,
+    pub(crate) comparisons: Arc<Comparisons>,
+}
+
+impl Reports for ReportDoor {
+    fn versions(&self, service: &ServiceName) -> Vec<VersionReport> {
+        let compared = self.comparisons.snapshot();
+        let of = |version: &Arc<str>| {
+            let pairs = compared.iter().filter(|pair| pair.service == *service && pair.version == *version);
+            pairs.map(difference).collect()
+        };
+        let versions = self.statistics.snapshot_of(service.as_str()).into_iter();
+        versions.map(|version| report(&version, of(&version.version))).collect()
+    }
+}
+
+fn report(version: &ServiceSnapshot, differences: Vec<Difference>) -> VersionReport {
+    let quantile = |q| version.latency.quantile(q);
+    let latency = || {
+        let (mean, p50, p95, p99) = (version.latency.mean()?, quantile(0.5)?, quantile(0.95)?, quantile(0.99)?);
+        Some(Latency { mean, p50, p95, p99 })
+    };
+    VersionReport {
+        version: Arc::clone(&version.version),
+        succeeded: version.success.count,
+        failed: version.failures.iter().filter(|(_, count)| *count > 0).copied().collect(),
+        cancelled: version.cancelled,
+        latency: latency(),
+        differences,
+    }
+}
+
+fn difference(pair: &ComparisonSnapshot) -> Difference {
+    Difference {
+        with: Arc::clone(&pair.with),
+        copied: pair.copied,
+        dropped: pair.dropped,
+        equal: pair.equal,
+        differing: pair.differing,
+        failed: pair.failed,
+        largest: pair.largest_difference,
+        mean: pair.mean_difference,
+    }
+}
+
 /// Telemetry's log book behind the management API.
 pub(crate) struct LogDoor(pub(crate) Arc<LogBook>);
 
 impl ServiceLogs for LogDoor {
-    fn open(&self, service: &ServiceName, tail: usize) -> Option<LogTail> {
-        let log = self.0.find(service)?;
-        let lines = log.tail(tail).iter().map(|line| rendered(line)).collect();
-        Some(LogTail { lines, feed: Box::new(Feed(log.follow(0))) })
+    fn open(&self, service: &ServiceName, version: Option<&str>, tail: usize) -> Option<LogTail> {
+        let (lines, follower) = self.0.find(service)?.tail_and_follow(version, tail);
+        let lines = lines.iter().map(|line| rendered(line)).collect();
+        Some(LogTail { lines, feed: Box::new(Feed { follower, version: version.map(str::to_owned) }) })
     }
 }
 
-struct Feed(Follower);
+/// A log as it grows, of one version where it is given.
+struct Feed {
+    follower: Follower,
+    version: Option<String>,
+}
 
 impl LogFeed for Feed {
     fn next(&mut self) -> BoxFuture<'_, Option<String>> {
         Box::pin(async move {
-            Some(match self.0.next().await? {
-                Followed::Line(line) => rendered(&line),
-                Followed::Skipped(lines) => {
-                    format!("... {lines} lines were dropped: the log grew faster than it was read")
+            loop {
+                match self.follower.next().await? {
+                    Followed::Line(line) if line.is_of(self.version.as_deref()) => return Some(rendered(&line)),
+                    Followed::Line(_) => {}
+                    Followed::Skipped(lines) => {
+                        return Some(format!("... {lines} lines were dropped: the log grew faster than it was read"));
+                    }
                 }
-            })
+            }
         })
     }
 }
 
-/// One line for people: time, level, request, text.
+/// One line for people: time, level, version, request, text.
 fn rendered(line: &LogLine) -> String {
     let level = match line.level {
         LogLevel::Trace => "TRACE",
@@ -85,5 +139,6 @@ fn rendered(line: &LogLine) -> String {
     };
     let time = humantime::format_rfc3339_millis(line.time);
     let request = if line.request_id.is_empty() { "-" } else { &line.request_id };
-    format!("{time} {level:<5} {request} {}", line.text)
+    let version = if line.version.is_empty() { "-" } else { &line.version };
+    format!("{time} {level:<5} {version} {request} {}", line.text)
 }

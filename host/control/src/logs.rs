@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::BodyExt;
-use scorehost_core::{BoxFuture, Failure, ServiceName};
+use scorehost_core::{BoxFuture, Failure, ServiceName, VersionName};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::ControlError;
@@ -15,8 +15,9 @@ use crate::services::Control;
 
 /// The logs of all services; the assembly implements it over telemetry's log book.
 pub trait ServiceLogs: Send + Sync {
-    /// The last `tail` lines of a service, and the lines that will follow. `None` where nothing was ever written.
-    fn open(&self, service: &ServiceName, tail: usize) -> Option<LogTail>;
+    /// The last `tail` lines of a service, and the lines that will follow; those of one version where it is given. `None` where
+    /// nothing was ever written.
+    fn open(&self, service: &ServiceName, version: Option<&str>, tail: usize) -> Option<LogTail>;
 }
 
 /// A service's log from some point on.
@@ -41,7 +42,8 @@ impl Control {
         let service: ServiceName = name.parse()?;
         let tail = query.number("tail", TAIL as u64)?.min(1 << 20) as usize;
         let follow = query.flag("follow")?;
-        let Some(tail) = self.0.logs.open(&service, tail) else {
+        let version = query.get("version").map(str::parse::<VersionName>).transpose()?;
+        let Some(tail) = self.0.logs.open(&service, version.as_ref().map(|version| &**version.as_str()), tail) else {
             // A failed first deployment leaves no service, and its log is wanted most; without lines it must exist.
             self.known_service(&service)?;
             return Ok(text(full(Bytes::new())));

@@ -62,7 +62,7 @@ pub(crate) async fn recorded(
     let head = Head::of(&request, entered, activity.peer());
     let span = entered.map(|entered| Recording::server(entered.trace, entered.parent, head.route()));
     let (watching, connection) = (Rc::clone(&shared), Rc::clone(&activity));
-    let (mut response, mut note) = note::keep(handler::dispatch(shared, activity, request)).await;
+    let (mut response, mut note) = note::keep(Box::pin(handler::dispatch(shared, activity, request))).await;
     if note.caller.is_none() {
         note.caller = connection.peer_name().map(Arc::from);
     }

@@ -5,6 +5,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use scorehost_core::{ErrorKind, Failure};
+use scorehost_telemetry::note;
 
 /// First allocation for a body of unknown length.
 const UNKNOWN_START: usize = 64 << 10;
@@ -15,7 +16,13 @@ pub(crate) fn too_large(limit: u64) -> Failure {
 
 /// Reads all of `body`. A body that arrives in one piece is handed on without a copy; a larger one of known length
 /// goes into one buffer of that length.
-pub(crate) async fn read_body(mut body: Incoming, limit: u64) -> Result<Bytes, Failure> {
+pub(crate) async fn read_body(body: Incoming, limit: u64) -> Result<Bytes, Failure> {
+    let body = read_whole(body, limit).await?;
+    note::write(|note| note.bytes_in += body.len() as u64);
+    Ok(body)
+}
+
+async fn read_whole(mut body: Incoming, limit: u64) -> Result<Bytes, Failure> {
     let declared = body.size_hint().exact();
     if declared.is_some_and(|bytes| bytes > limit) {
         return Err(too_large(limit));

@@ -93,7 +93,7 @@ impl State {
     /// Begins a call that must end by `deadline`.
     pub(crate) fn begin(&mut self, call: &CallContext, deadline: Deadline) {
         self.journal.begin(&call.request_id);
-        self.http.begin(&call.request_id, deadline);
+        self.http.begin(call, deadline);
         self.call = call.clone();
         self.call.deadline = Some(deadline);
         self.deadline = deadline;

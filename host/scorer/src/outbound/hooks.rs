@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use http::{Request, Response};
-use scorehost_core::{Clock, Deadline};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use scorehost_core::{CallContext, Clock, Deadline, TraceContext};
 use tokio::time::Instant;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
@@ -26,6 +26,27 @@ pub(crate) struct Hooks {
     clock: Arc<dyn Clock>,
     request_id: Arc<str>,
     deadline: Deadline,
+    trace: Option<Place>,
+}
+
+/// Where outgoing requests stand in a trace (W3C Trace Context).
+struct Place {
+    parent: TraceContext,
+    state: Option<HeaderValue>,
+}
+
+impl Place {
+    /// Puts the place into the headers of a request, unless the guest did.
+    fn write(&self, headers: &mut HeaderMap) {
+        let Ok(parent) = HeaderValue::try_from(self.parent.to_string()) else { return };
+        if headers.contains_key("traceparent") {
+            return;
+        }
+        headers.insert("traceparent", parent);
+        if let Some(state) = &self.state {
+            headers.insert("tracestate", state.clone());
+        }
+    }
 }
 
 impl Http {
@@ -35,14 +56,18 @@ impl Http {
         clock: Arc<dyn Clock>,
         deadline: Deadline,
     ) -> Self {
-        let hooks = Hooks { outgoing, journal, clock, request_id: Arc::from(""), deadline };
+        let hooks = Hooks { outgoing, journal, clock, request_id: Arc::from(""), deadline, trace: None };
         Self { context: WasiHttpCtx::new(), hooks }
     }
 
     /// Begins a call that must end by `deadline`.
-    pub(crate) fn begin(&mut self, request_id: &Arc<str>, deadline: Deadline) {
-        self.hooks.request_id = Arc::clone(request_id);
+    pub(crate) fn begin(&mut self, call: &CallContext, deadline: Deadline) {
+        self.hooks.request_id = Arc::clone(&call.request_id);
         self.hooks.deadline = deadline;
+        self.hooks.trace = call.trace.map(|trace| Place {
+            parent: trace,
+            state: call.headers.as_ref().and_then(|headers| headers.first("tracestate")?.parse().ok()),
+        });
     }
 }
 
@@ -51,10 +76,13 @@ type Sent = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error
 impl WasiHttpHooks for Hooks {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
+        if let Some(place) = &self.trace {
+            place.write(request.headers_mut());
+        }
         let exit = Exit {
             outgoing: Arc::clone(&self.outgoing),
             journal: Arc::clone(&self.journal),
@@ -77,5 +105,26 @@ impl WasiHttpHooks for Hooks {
 
     fn p2_error_from_tls(&mut self, _: &std::io::Error) -> ErrorCode {
         ErrorCode::TlsProtocolError
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn outgoing_requests_continue_the_trace_unless_the_guest_says_otherwise() {
+        let parent = TraceContext { trace_id: 7, span_id: 9, sampled: true };
+        let place = Place { parent, state: Some(HeaderValue::from_static("vendor=1")) };
+        let mut headers = HeaderMap::new();
+        place.write(&mut headers);
+        assert_eq!(headers["traceparent"], *parent.to_string());
+        assert_eq!(headers["tracestate"], "vendor=1");
+        let mut own = HeaderMap::new();
+        own.insert("traceparent", HeaderValue::from_static("00-own"));
+        place.write(&mut own);
+        assert_eq!((own["traceparent"].as_bytes(), own.len()), (&b"00-own"[..], 1));
     }
 }
