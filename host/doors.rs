@@ -8,7 +8,9 @@ use hyper::body::Incoming;
 use scorehost_control::{Control, Difference, Latency, LogFeed, LogTail, Reports, ServiceLogs, VersionReport};
 use scorehost_core::{BoxFuture, Failure, LogLevel, ServiceName};
 use scorehost_ingress::{Body, Counters, Management, Span, StatisticsSource};
-use scorehost_telemetry::{ComparisonSnapshot, Comparisons, Followed, Follower, LogBook, LogLine, Measure, ServiceSnapshot, Statistics};
+use scorehost_telemetry::{
+    ComparisonSnapshot, Comparisons, Followed, Follower, LogBook, LogLine, Measure, ServiceSnapshot, Statistics,
+};
 use tokio::runtime::Handle;
 
 /// The management API, carried off the acceptor threads to the control runtime.

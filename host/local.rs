@@ -14,7 +14,7 @@ use scorehost_core::{
 use scorehost_device::{Devices, ModelSource};
 use scorehost_ingress::score_once;
 use scorehost_pool::{Pool, PoolConfig};
-use scorehost_router::{RoutedService, Runtime, ServiceVersion};
+use scorehost_router::{Executor, RoutedService, Runtime, ServiceVersion};
 use scorehost_scorer::{Engine, EngineConfig, Environment, Scorer};
 use scorehost_telemetry::Statistics;
 
@@ -46,6 +46,7 @@ pub(crate) fn run(options: RunOptions) -> Result<RunReport, Failure> {
 async fn score(service: &Arc<dyn Service>, options: RunOptions) -> Result<RawResponse, Failure> {
     let request = RawRequest {
         method: "POST".to_owned(),
+        path: "/".to_owned(),
         query: String::new(),
         body: options.body.into(),
         content_type: Some(options.content_type),
@@ -115,7 +116,8 @@ impl Bench {
         let version = Arc::clone(spec.version.as_str());
         let statistics = Statistics::new(&*self.clock).service(&spec.name, &version);
         let version = ServiceVersion { version, statistics, clock: Arc::clone(&self.clock) };
-        Ok(Arc::new(RoutedService::scorer(&spec, version, interface, pool, Runtime::new(workers))))
+        let executor = Executor::start(1, &workers).map_err(Failure::internal)?;
+        Ok(Arc::new(RoutedService::scorer(&spec, version, interface, pool, Runtime::new(executor))))
     }
 }
 
@@ -123,7 +125,7 @@ fn spec(options: &RunOptions, scorer: &Scorer, models: &[DeployedModel]) -> Resu
     let name: ServiceName = "local-run".parse()?;
     let admission = Admission { scoring_timeout: options.timeout, ..Admission::default() };
     let (clock, random) = (options.clock, options.random);
-    let grants = Grants { memory_bytes: options.memory_bytes, clock, random, ..Grants::default() };
+    let grants = Grants { memory_bytes: options.memory_bytes, clock, random, outbound: options.outbound.clone() };
     Ok(ServiceSpec {
         scorer: Some(ScorerRef { component: scorer.digest() }),
         models: models.iter().map(|model| scorehost_core::ModelRef { id: model.id.clone() }).collect(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytes::Bytes;
 use scorehost_batcher::{Dispatcher, QueueLimits};
 use scorehost_core::{
-    Admission, BoxFuture, DeployedModel, Digest, Failure, Graph, GraphLoader, Model, ModelId, ModelRef,
+    Admission, BoxFuture, DeployedModel, Digest, Failure, Graph, GraphLoader, Model, ModelId, ModelRef, ServiceSpec,
 };
 use scorehost_device::{Devices, ModelSource};
 use scorehost_registry::{RegisteredModel, Registry, StoredFile};
@@ -30,11 +30,14 @@ impl Models {
     /// # Errors
     /// `NotFound` where it is not registered, `InvalidInput` where its graph cannot run, `Internal` where stored content
     /// is damaged.
-    pub(crate) fn load(&self, model: &ModelRef, admission: &Admission) -> Result<DeployedModel, Failure> {
+    pub(crate) fn load(&self, model: &ModelRef, spec: &ServiceSpec) -> Result<DeployedModel, Failure> {
         let registered = self.registry.model(&model.id)?;
-        let limits = QueueLimits { max_queue: admission.max_queue as usize, max_wait: admission.max_queue_wait };
+        let Admission { max_queue, max_queue_wait: max_wait, weight, .. } = spec.admission;
+        let limits = QueueLimits { max_queue: max_queue as usize, max_wait, weight };
         let callable = match graph_file(&registered) {
-            Some(file) => Some(self.dispatcher.model_with_limits(model.id.clone(), self.graph(file)?, limits)),
+            Some(file) => {
+                Some(self.dispatcher.model_of_service(model.id.clone(), self.graph(file)?, limits, &spec.name))
+            }
             None => None,
         };
         let files = self.registry.model_files(&model.id)?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use scorehost_auth::Gatekeeper;
 use scorehost_core::{
-    Access, BoxFuture, Clock, Collector, DeployedModel, Failure, GraphLoader, Logs, ModelSet, ScorerRef, Service, ServiceName, ServiceSpec,
-    VersionKey,
+    Access, BoxFuture, Clock, Collector, DeployedModel, Failure, GraphLoader, Logs, ModelSet, ScorerRef, Service,
+    ServiceName, ServiceSpec, VersionKey,
 };
 use scorehost_pool::{Pool, PoolConfig};
 use scorehost_registry::Registry;
@@ -13,8 +13,8 @@ use scorehost_router::{RoutedService, Runtime, ServiceVersion};
 use scorehost_scorer::{Engine, Environment};
 use scorehost_telemetry::{Comparisons, DataCollector, LogBook, ServiceStatistics, Statistics};
 
-use crate::metrics::LiveVersions;
 use crate::gate::ComponentGate;
+use crate::metrics::LiveVersions;
 use crate::models::Models;
 use crate::reconciler::Realise;
 use crate::warm_up::Rehearsal;
@@ -75,7 +75,8 @@ impl Realiser {
             Failure::invalid(format!("model {} holds no .onnx file, so it cannot answer requests itself", model.id))
                 .with_hint("deploy it with a scorer that reads its files")
         })?;
-        let service = |version| Arc::new(RoutedService::no_code(spec, version, Arc::clone(&callable), self.calls.clone()));
+        let service =
+            |version| Arc::new(RoutedService::no_code(spec, version, Arc::clone(&callable), self.calls.clone()));
         if let Some(rehearsal) = Rehearsal::of(spec, &self.clock) {
             report("warming up");
             // Counted apart: nobody asked for these requests.

@@ -204,9 +204,8 @@ impl<R: Realise> Reconciler<R> {
             Err(error) => return self.lost_build(error),
         };
         let progress = self.versions.get_mut(&key);
-        let current = progress.and_then(|progress| {
-            progress.building.take_if(|(building, _)| *building == generation).map(|_| progress)
-        });
+        let current = progress
+            .and_then(|progress| progress.building.take_if(|(building, _)| *building == generation).map(|_| progress));
         match (current, service) {
             (Some(progress), Ok(service)) => {
                 self.router.put(Arc::clone(&service) as _);

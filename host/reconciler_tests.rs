@@ -201,7 +201,10 @@ async fn a_new_generation_answers_once_it_is_ready_and_the_former_one_drains() {
     assert_eq!(stage.observed(&key), "building");
     stage.workshop.0.go_on.notify_one();
     stage.rest().await;
-    assert_eq!((stage.events(), stage.observed(&key)), (vec!["live b".to_owned(), "drain a".to_owned()], "ready".to_owned()));
+    assert_eq!(
+        (stage.events(), stage.observed(&key)),
+        (vec!["live b".to_owned(), "drain a".to_owned()], "ready".to_owned())
+    );
     assert!(!Arc::ptr_eq(&stage.router.service("ant").unwrap(), &former));
 }
 
@@ -225,7 +228,10 @@ async fn a_superseded_build_never_goes_live() {
     let (key, _) = stage.put("1", "b", "build").await;
     stage.workshop.0.go_on.notify_one();
     stage.rest().await;
-    assert_eq!((stage.events(), stage.observed(&key)), (["build a", "build b", "live b"].map(str::to_owned).to_vec(), "ready".to_owned()));
+    assert_eq!(
+        (stage.events(), stage.observed(&key)),
+        (["build a", "build b", "live b"].map(str::to_owned).to_vec(), "ready".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -251,7 +257,10 @@ async fn versions_come_and_go_one_by_one_and_the_front_goes_last() {
     stage.events();
     stage.board.remove(&second);
     stage.rest().await;
-    assert_eq!((stage.events(), stage.observed(&second)), (vec!["drain b".to_owned(), "forget ant/2".to_owned()], "nothing".to_owned()));
+    assert_eq!(
+        (stage.events(), stage.observed(&second)),
+        (vec!["drain b".to_owned(), "forget ant/2".to_owned()], "nothing".to_owned())
+    );
     assert!(stage.router.service("ant").is_some());
     stage.board.remove(&first);
     stage.board.remove_endpoint(&first.service);

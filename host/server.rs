@@ -2,31 +2,37 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use scorehost_batcher::{DispatchConfig, Dispatcher};
 use scorehost_cli::ServeOptions;
-use scorehost_control::{Control, ControlConfig, Facts, wire};
+use scorehost_control::client::Lent;
+use scorehost_control::{Control, ControlConfig, Facts, Neighbours, wire};
 use scorehost_core::{Clock, Failure, SystemClock};
 use scorehost_device::{DeviceConfig, DeviceReport, Devices};
-use scorehost_ingress::{Bound, Doors, Ingress, IngressConfig, Limits, Timeouts};
+use scorehost_ingress::{Bound, Doors, Ingress, IngressConfig, Limits, MetricsDoor, Observe, Timeouts};
 use scorehost_registry::Registry;
-use scorehost_router::Router;
+use scorehost_router::{Executor, Mirror, Router, Runtime as CallRuntime};
 use scorehost_scorer::{Engine, EngineConfig};
-use scorehost_telemetry::{CollectorConfig, DataCollector, LogBook, LogConfig, Statistics};
+use scorehost_telemetry::{CollectorConfig, Comparisons, DataCollector, Statistics};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::doors::{LogDoor, ManagementDoor, StatisticsDoor};
+use crate::access::{self, Access};
+use crate::doors::{LogDoor, ManagementDoor, ReportDoor, StatisticsDoor};
+use crate::gate::ComponentGate;
+use crate::metrics::{LiveVersions, Metrics, Rooms};
 use crate::models::{GuestGraphs, Models};
+use crate::observe::Observers;
 use crate::realiser::Realiser;
 use crate::reconciler::Reconciler;
+use crate::tls;
 
 /// Where devices look for libraries beside the usual places: with the data, and where `deploy/setup.sh` puts them.
 pub(crate) fn device_config(onnxruntime: Option<PathBuf>, data_dir: Option<&Path>, threads: usize) -> DeviceConfig {
     let library_dirs = data_dir.map(|dir| dir.join("lib")).into_iter().chain([PathBuf::from(".models/lib")]).collect();
-    DeviceConfig { onnxruntime, library_dirs, threads }
+    DeviceConfig { onnxruntime, library_dirs, threads, ..DeviceConfig::default() }
 }
 
 /// Cores of this machine.
@@ -38,11 +44,17 @@ pub(crate) fn cores() -> usize {
 pub(crate) struct Server {
     ingress: Ingress,
     control: Control,
+    gate: Arc<ComponentGate>,
     collector: Arc<DataCollector>,
-    reconciler: Option<Reconciler>,
+    reconciler: Option<Reconciler<Arc<Realiser>>>,
     ready: Arc<AtomicBool>,
     control_runtime: Runtime,
     workers: Runtime,
+    /// Where metrics have an address of their own.
+    metrics: Option<MetricsDoor>,
+    observers: Observers,
+    /// Held until the end: the file goes with it.
+    _lent: Option<Lent>,
 }
 
 impl Server {
@@ -50,41 +62,85 @@ impl Server {
     ///
     /// # Errors
     /// Whatever keeps the process from serving, as its operator should read it.
-    pub(crate) fn start(options: &ServeOptions) -> Result<Self, Failure> {
-        let addresses = ingress_config(options);
-        // Before the data directory is touched: a wrong address must not leave a new folder behind.
+    pub(crate) fn start(options: &ServeOptions, observers: Observers) -> Result<Self, Failure> {
+        let mut addresses = ingress_config(options)?;
+        // Before the data directory is touched: a wrong address or certificate must not leave a new folder behind.
         addresses.validate()?;
+        let auth = access::config(options)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let threads = options.model_threads.map_or_else(cores, NonZeroUsize::get);
         let registry = Arc::new(Registry::open(&options.data_dir)?);
+        let gate = Arc::new(ComponentGate::open(&options.gate, &registry)?);
+        let access = Access::start(auth, &clock)?;
+        if options.tls.tls_self_signed {
+            addresses.tls = Some(tls::development(&options.tls, &options.data_dir)?);
+        }
+        access::warn_of_exposed(&addresses);
         let devices = device_config(options.onnxruntime.clone(), Some(&options.data_dir), threads);
         let devices = Arc::new(Devices::discover(devices));
         let dispatch = DispatchConfig { workers: cores(), ..DispatchConfig::default() };
         let dispatcher = Arc::new(Dispatcher::with_clock(dispatch, Arc::clone(&clock))?);
-        let logs = Arc::new(LogBook::new(LogConfig::default(), Arc::clone(&clock)));
+        let logs = Arc::new(observers.log_book(Arc::clone(&clock)));
         let statistics = Arc::new(Statistics::new(&*clock));
         let collected = options.data_dir.join("collected");
         let collector = DataCollector::start(collected, CollectorConfig::default(), Arc::clone(&clock))?;
         let control_runtime = runtime("control", 2)?;
-        let workers = runtime("scorer", cores())?;
-        let control = Control::new(
-            Arc::clone(&registry),
-            control_config(options),
-            Arc::new(LogDoor(Arc::clone(&logs))),
-            Arc::clone(&clock),
-            control_runtime.handle().clone(),
-        );
-        let router = Arc::new(Router::new());
+        let workers = runtime("worker", cores())?;
+        let executor = Executor::start(cores(), workers.handle()).map_err(Failure::internal)?;
+        let comparisons = Arc::new(Comparisons::default());
+        let reports = ReportDoor { statistics: Arc::clone(&statistics), comparisons: Arc::clone(&comparisons) };
+        let neighbours = Neighbours {
+            registry: Arc::clone(&registry),
+            logs: Arc::new(LogDoor(Arc::clone(&logs))),
+            reports: Arc::new(reports),
+            gatekeeper: Arc::clone(&access.gatekeeper),
+            new_key: Arc::new(|| Ok(scorehost_auth::new_key()?)),
+            clock: Arc::clone(&clock),
+            runtime: control_runtime.handle().clone(),
+        };
+        let control = Control::new(neighbours, control_config(options));
+        control.guard(Arc::clone(&gate) as _);
+        let mirror = Mirror::new(workers.handle().clone(), Arc::clone(&clock), Arc::clone(&comparisons));
+        let router = Arc::new(Router::with_mirror(mirror));
         let ready = Arc::new(AtomicBool::new(false));
         let management = ManagementDoor { control: control.clone(), runtime: control_runtime.handle().clone() };
+        let live = Arc::new(LiveVersions::default());
+        let rooms = Arc::new(Rooms {
+            statistics: Arc::clone(&statistics),
+            comparisons: Arc::clone(&comparisons),
+            live: Arc::clone(&live),
+            dispatcher: Arc::clone(&dispatcher),
+            collector: Arc::clone(&collector),
+            logs: Arc::clone(&logs),
+            access: observers.access.clone(),
+            log_export: observers.log_export(),
+            connections: Arc::default(),
+            ready: Arc::clone(&ready),
+            certificates: OnceLock::new(),
+        });
+        let metrics = Arc::new(Metrics { rooms: Arc::clone(&rooms), runtime: control_runtime.handle().clone() });
+        let observe = Observe {
+            access: observers.access.clone(),
+            metrics: Some(Arc::clone(&metrics) as _),
+            open_metrics: options.observe.open_metrics || options.http.ip().is_loopback(),
+            connections: Arc::clone(&rooms.connections),
+        };
+        let metrics = options.observe.metrics.map(|address| MetricsDoor::bind(address, metrics)).transpose()?;
         let doors = Doors {
+            observe,
             plane: Arc::clone(&router) as _,
             statistics: Arc::new(StatisticsDoor(Arc::clone(&statistics))),
             repository: Arc::new(control.clone()),
             management: Arc::new(management),
+            gatekeeper: Arc::clone(&access.gatekeeper),
             ready: Arc::clone(&ready),
         };
         let ingress = Ingress::bind(addresses, doors)?;
+        if let Some(certificates) = ingress.certificates() {
+            // Nobody else sets it.
+            let _ = rooms.certificates.set(certificates);
+        }
+        let lent = access.lend(ingress.bound());
         control.announce(facts(ingress.bound(), &devices.reports()));
         let realiser = Realiser {
             models: Arc::new(Models::new(Arc::clone(&registry), Arc::clone(&devices), Arc::clone(&dispatcher))),
@@ -94,11 +150,28 @@ impl Server {
             logs,
             collector: Arc::clone(&collector),
             statistics,
+            live,
+            comparisons,
+            gatekeeper: access.gatekeeper,
+            gate: Arc::clone(&gate),
             workers: workers.handle().clone(),
+            calls: CallRuntime::new(executor),
             clock,
         };
         let reconciler = Some(Reconciler::new(control.board(), router, Arc::new(realiser)));
-        Ok(Self { ingress, control, collector, reconciler, ready, control_runtime, workers })
+        Ok(Self {
+            ingress,
+            control,
+            gate,
+            collector,
+            reconciler,
+            ready,
+            control_runtime,
+            workers,
+            metrics,
+            observers,
+            _lent: lent,
+        })
     }
 
     /// Where the doors are.
@@ -113,8 +186,16 @@ impl Server {
     /// Where the stored services cannot be read, or a thread fails.
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         let restored = self.control_runtime.block_on(self.control.restore())?;
+        self.gate.tidy()?;
         tracing::info!(services = restored, "restoring services");
         self.reconcile();
+        if let Some(metrics) = self.metrics.take() {
+            tracing::info!(metrics = %metrics.address().map_err(Failure::internal)?, "listening");
+            self.control_runtime.spawn(metrics.serve(std::future::pending()));
+        }
+        if let Some(certificates) = self.ingress.certificates() {
+            self.control_runtime.spawn(tls::reload_on_hangup(certificates));
+        }
         let shutdown = async {
             terminated().await;
             tracing::info!("shutting down: no new connections, requests in flight are finished");
@@ -123,6 +204,7 @@ impl Server {
         self.collector.flush();
         self.workers.shutdown_background();
         self.control_runtime.shutdown_background();
+        self.observers.flush();
         Ok(served?)
     }
 
@@ -140,22 +222,24 @@ impl Server {
     }
 }
 
-fn ingress_config(options: &ServeOptions) -> IngressConfig {
+fn ingress_config(options: &ServeOptions) -> Result<IngressConfig, Failure> {
     let defaults = IngressConfig::default();
-    IngressConfig {
+    Ok(IngressConfig {
         http: options.http,
         grpc: Some(options.grpc),
         threads: options.threads,
         limits: Limits { body_bytes: options.max_body_bytes, ..Limits::default() },
         timeouts: Timeouts { drain: Duration::from_secs(options.drain_timeout), ..Timeouts::default() },
         cors_origins: options.cors_origins.clone(),
+        tls: tls::given(&options.tls)?,
         ..defaults
-    }
+    })
 }
 
 fn control_config(options: &ServeOptions) -> ControlConfig {
     ControlConfig {
         max_models: options.max_models,
+        max_versions: options.max_versions.get(),
         operation_timeout: Duration::from_secs(options.operation_timeout),
         ..ControlConfig::default()
     }

@@ -2,9 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use scorehost_core::{
-    DType, EntryScriptDescription, Interface, NamedTensors, Signature, SystemClock, TensorSpec,
-};
+use scorehost_core::{DType, EntryScriptDescription, Interface, NamedTensors, Signature, SystemClock, TensorSpec};
 
 use super::*;
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Name of the table, and the folder below the repository's root that it holds.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("WIT", "wit/deps/scorehost-scoring@0.1.0"),
+    ("WASI_HTTP", "wit/deps/wasi-http@0.2.12"),
     ("SDK_RUST", "plugins/sdk/rust"),
     ("SDK_PYTHON", "plugins/sdk/python"),
     ("SDK_JAVASCRIPT", "plugins/sdk/javascript"),

@@ -303,7 +303,8 @@ fn no_secret_is_in_a_log_or_in_what_is_shown() {
 fn serve_listens_beyond_loopback_and_warns_without_tls() {
     let host = Host::keyed(&["--grpc", "0.0.0.0:0"]);
     let (_, log) = host.written();
-    let warning = log.lines().find(|line| line.contains("reachable by others without TLS")).unwrap_or_else(|| panic!("{log}"));
+    let warning =
+        log.lines().find(|line| line.contains("reachable by others without TLS")).unwrap_or_else(|| panic!("{log}"));
     assert!(warning.contains("0.0.0.0"), "{warning}");
 }
 
@@ -313,10 +314,9 @@ fn identity_provider() -> (SocketAddr, String) {
     let address = listener.local_addr().unwrap();
     let der = [b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".as_slice(), &[7; 32]].concat();
     let key = jsonwebtoken::EncodingKey::from_ed_der(&der);
-    let mut jwk = serde_json::to_value(
-        jsonwebtoken::jwk::Jwk::from_encoding_key(&key, jsonwebtoken::Algorithm::EdDSA).unwrap(),
-    )
-    .unwrap();
+    let mut jwk =
+        serde_json::to_value(jsonwebtoken::jwk::Jwk::from_encoding_key(&key, jsonwebtoken::Algorithm::EdDSA).unwrap())
+            .unwrap();
     jwk["kid"] = "one".into();
     let issuer = format!("http://{address}");
     let discovery = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }).to_string();
@@ -328,7 +328,8 @@ fn identity_provider() -> (SocketAddr, String) {
             let length = stream.read(&mut head).unwrap_or(0);
             let document = if show(&head[..length]).starts_with("GET /keys") { &keys } else { &discovery };
             let length = document.len();
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{document}");
+            let _ =
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{document}");
         }
     });
     let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 600;

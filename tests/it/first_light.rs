@@ -93,11 +93,7 @@ fn score_posts_a_file_or_standard_input() {
     let from_file = host.ok(&["score", "identity", "--file", file.to_str().unwrap()]);
     assert!(from_file.contains("2.5"), "{from_file}");
 
-    let output = host
-        .command(&["score", "identity"])
-        .stdin(std::fs::File::open(&file).unwrap())
-        .output()
-        .unwrap();
+    let output = host.command(&["score", "identity"]).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
     assert!(output.status.success(), "{}", show(&output.stderr));
     assert_eq!(show(&output.stdout).trim(), from_file);
 }

@@ -7,6 +7,7 @@
     reason = "tests: a panic is a failed test, and stderr is how a test speaks"
 )]
 
+mod admission;
 mod auth;
 mod bad_inputs;
 mod drain;

@@ -138,7 +138,10 @@ fn access_lines_name_service_version_caller_and_trace() {
     assert_eq!((&refused["status"], &refused["kind"]), (&json!(401), &json!("unauthenticated")));
     assert!(refused["service"].is_null());
     assert_eq!((&answered["service"], &answered["version"]), (&json!("written"), &json!("1")));
-    assert_eq!((&answered["status"], &answered["kind"], &answered["peer"]), (&json!(200), &Value::Null, &json!("127.0.0.1")));
+    assert_eq!(
+        (&answered["status"], &answered["kind"], &answered["peer"]),
+        (&json!(200), &Value::Null, &json!("127.0.0.1"))
+    );
     assert_eq!(answered["trace_id"], format!("{TRACE:032x}"));
     assert!(answered["caller"].is_string() && answered["compute_us"].is_u64(), "{answered}");
     assert!(answered["bytes_in"].as_u64().unwrap() > 0 && answered["bytes_out"].as_u64().unwrap() > 0);

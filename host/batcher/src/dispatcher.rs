@@ -5,26 +5,30 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use scorehost_core::{Clock, Graph, Model, ModelId, SystemClock};
+use scorehost_core::order::Flow;
+use scorehost_core::{Clock, Graph, Model, ModelId, ServiceName, SystemClock};
 
 use crate::DispatchError;
+use crate::customer::Customer;
 use crate::lane::Lane;
-use crate::model::DispatchedModel;
+use crate::model::{Calling, DispatchedModel};
 use crate::workers::Workers;
 
-/// How many calls to one graph may wait, and for how long.
+/// How many calls of one service may wait, for how long, and what they weigh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
     /// Calls that wait for a worker.
     pub max_queue: usize,
     /// Longest wait for a worker.
     pub max_wait: Duration,
+    /// Share of the workers against other services: 1-1000.
+    pub weight: u32,
 }
 
 impl Default for QueueLimits {
-    /// 256 calls, each at most 500 ms.
+    /// 256 calls, each at most 500 ms; the usual weight.
     fn default() -> Self {
-        Self { max_queue: 256, max_wait: Duration::from_millis(500) }
+        Self { max_queue: 256, max_wait: Duration::from_millis(500), weight: 100 }
     }
 }
 
@@ -66,8 +70,10 @@ pub struct Dispatcher {
     config: DispatchConfig,
     clock: Arc<dyn Clock>,
     workers: Arc<Workers>,
-    /// By the address of the graph: deployments that share a graph share its queue.
+    /// By the address of the graph: deployments that share a graph share its measurements.
     lanes: Mutex<HashMap<usize, Weak<Lane>>>,
+    /// What each service has used.
+    flows: Mutex<HashMap<ServiceName, Weak<Flow>>>,
 }
 
 impl Dispatcher {
@@ -85,7 +91,7 @@ impl Dispatcher {
     /// When a thread does not start.
     pub fn with_clock(config: DispatchConfig, clock: Arc<dyn Clock>) -> Result<Self, DispatchError> {
         let workers = Workers::start(config.workers.max(1))?;
-        Ok(Self { config, clock, workers: Arc::new(workers), lanes: Mutex::default() })
+        Ok(Self { config, clock, workers: Arc::new(workers), lanes: Mutex::default(), flows: Mutex::default() })
     }
 
     /// The callable model of a graph. A call that must wait needs a tokio runtime with a timer.
@@ -95,8 +101,33 @@ impl Dispatcher {
 
     /// The same with limits of its own, such as a deployment's.
     pub fn model_with_limits(&self, id: ModelId, graph: Arc<dyn Graph>, limits: QueueLimits) -> Arc<dyn Model> {
-        let lane = self.lane(graph);
-        Arc::new(DispatchedModel::new(id, lane, Arc::clone(&self.workers), self.config.inline_limit, limits))
+        self.model_of(id, graph, limits, Flow::new())
+    }
+
+    /// The same for a service; all its models together have one share of the workers and one line.
+    pub fn model_of_service(
+        &self,
+        id: ModelId,
+        graph: Arc<dyn Graph>,
+        limits: QueueLimits,
+        service: &ServiceName,
+    ) -> Arc<dyn Model> {
+        let mut flows = self.flows.lock();
+        let known = flows.get(service).and_then(Weak::upgrade);
+        let flow = known.unwrap_or_else(|| {
+            flows.retain(|_, flow| flow.strong_count() > 0);
+            let flow = Flow::new();
+            flows.insert(service.clone(), Arc::downgrade(&flow));
+            flow
+        });
+        drop(flows);
+        self.model_of(id, graph, limits, flow)
+    }
+
+    fn model_of(&self, id: ModelId, graph: Arc<dyn Graph>, limits: QueueLimits, flow: Arc<Flow>) -> Arc<dyn Model> {
+        let (lane, customer) = (self.lane(graph), Customer::new(flow, limits.weight));
+        let workers = Arc::clone(&self.workers);
+        Arc::new(DispatchedModel::new(id, Calling { lane, customer, workers }, self.config.inline_limit, limits))
     }
 
     /// What the graphs in use are doing.
@@ -106,7 +137,7 @@ impl Dispatcher {
         DispatchSignals {
             graphs: lanes.len(),
             memory_bytes: lanes.iter().map(|lane| lane.graph().memory_bytes()).sum(),
-            queued: lanes.iter().map(|lane| lane.queued()).sum(),
+            queued: self.workers.queued(),
         }
     }
 

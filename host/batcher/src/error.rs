@@ -23,6 +23,26 @@ pub enum DispatchError {
         /// Calls in its queue.
         queued: usize,
     },
+    /// The line is so long that the call would wait longer than it may.
+    #[error("model '{model}' is overloaded: a worker would be free in about {} ms, and calls wait at most {} ms", expected.as_millis(), limit.as_millis())]
+    LongQueue {
+        /// The model called.
+        model: ModelId,
+        /// The wait that is expected.
+        expected: Duration,
+        /// The longest wait.
+        limit: Duration,
+    },
+    /// The call would end after its deadline.
+    #[error("model '{model}' is overloaded: an answer would take about {} ms, and the call has {} ms left", expected.as_millis(), left.as_millis())]
+    Hopeless {
+        /// The model called.
+        model: ModelId,
+        /// Wait and run together, as expected.
+        expected: Duration,
+        /// Time to the deadline.
+        left: Duration,
+    },
     /// The call waited as long as it may.
     #[error("model '{model}' is overloaded: the call waited {} ms for a worker", waited.as_millis())]
     QueueWait {
@@ -46,7 +66,10 @@ impl From<DispatchError> for Failure {
     fn from(error: DispatchError) -> Self {
         let kind = match &error {
             DispatchError::Signature { .. } => ErrorKind::InvalidInput,
-            DispatchError::QueueFull { .. } | DispatchError::QueueWait { .. } => ErrorKind::Overloaded,
+            DispatchError::QueueFull { .. }
+            | DispatchError::QueueWait { .. }
+            | DispatchError::LongQueue { .. }
+            | DispatchError::Hopeless { .. } => ErrorKind::Overloaded,
             DispatchError::Deadline { .. } => ErrorKind::Deadline,
             DispatchError::Workers(_) => return Self::internal(error),
         };

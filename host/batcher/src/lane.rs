@@ -1,16 +1,16 @@
-//! One graph: its queue and what its runs cost.
+//! One graph: what its runs cost, and the calls that wait to run it.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use scorehost_core::{CallContext, Clock, Failure, Graph, ModelId, NamedTensor, NamedTensors, OutputIndices};
-use scorehost_telemetry::CostEstimate;
+use scorehost_telemetry::{CostEstimate, Typical};
 use tokio::sync::oneshot;
 
-use crate::DispatchError;
+use crate::customer::Customer;
+use crate::{DispatchError, QueueLimits};
 
 /// What comes of a call.
 pub(crate) type Answer = Result<NamedTensors, Failure>;
@@ -34,34 +34,86 @@ impl Progress {
     }
 }
 
-/// A call in a queue.
+/// A call that waits for a worker.
 pub(crate) struct QueuedCall {
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) customer: Arc<Customer>,
     pub(crate) model: ModelId,
     pub(crate) inputs: NamedTensors,
     pub(crate) outputs: OutputIndices,
     pub(crate) call: CallContext,
     pub(crate) progress: Arc<Progress>,
     pub(crate) answer: oneshot::Sender<Answer>,
+    pub(crate) since: Instant,
+    /// Calls of the same customer before it when it joined.
+    pub(crate) ahead: usize,
 }
 
-#[derive(Default)]
-struct Queue {
-    calls: VecDeque<QueuedCall>,
-    /// Whether the lane is in the workers' line already.
-    lined_up: bool,
+impl QueuedCall {
+    /// Why waiting for `expected` makes no sense.
+    pub(crate) fn in_vain(&self, expected: Duration, limits: &QueueLimits) -> Option<DispatchError> {
+        let model = || self.model.clone();
+        if expected > limits.max_wait {
+            return Some(DispatchError::LongQueue { model: model(), expected, limit: limits.max_wait });
+        }
+        let left = self.call.deadline?.remaining(self.since);
+        let expected = expected + self.lane.takes.likely().unwrap_or_default();
+        (expected > left).then(|| DispatchError::Hopeless { model: model(), expected, left })
+    }
+
+    /// Whether its caller has gone.
+    pub(crate) fn is_left(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    /// True when it is to run now, and no one else runs it.
+    pub(crate) fn start(&self) -> bool {
+        !self.is_left() && self.progress.start()
+    }
+
+    /// Runs it and answers it, unless its answer would come too late. `alone` is whether nothing else waited for a worker:
+    /// then it is tried all the same, or else a wrong expectation would never be put right.
+    pub(crate) fn serve(self, alone: bool) {
+        let now = self.lane.clock.now();
+        self.customer.moved_on(now.saturating_duration_since(self.since), self.ahead);
+        let answer = match self.too_late(now, alone) {
+            Some(error) => Err(error.into()),
+            None => self.run(now),
+        };
+        // The caller may have gone meanwhile.
+        let _ = self.answer.send(answer);
+    }
+
+    fn run(&self, began: Instant) -> Answer {
+        let answer = self.lane.run(&self.inputs, &self.outputs);
+        self.customer.charge(self.lane.clock.now().saturating_duration_since(began));
+        answer
+    }
+
+    fn too_late(&self, now: Instant, alone: bool) -> Option<DispatchError> {
+        let deadline = self.call.deadline?;
+        if deadline.passed(now) {
+            return Some(DispatchError::Deadline { model: self.model.clone() });
+        }
+        let (left, expected) = (deadline.remaining(now), self.lane.takes.likely()?);
+        let hopeless = !alone && expected > left;
+        hopeless.then(|| DispatchError::Hopeless { model: self.model.clone(), expected, left })
+    }
 }
 
-/// A graph with one queue for all its callers.
+/// A graph, and what its runs cost, whoever calls it.
 pub(crate) struct Lane {
     graph: Arc<dyn Graph>,
     clock: Arc<dyn Clock>,
+    /// Time of a run by size of its inputs, which decides where it runs.
     cost: CostEstimate,
-    queue: Mutex<Queue>,
+    /// Time of a run, which decides whether it still can end in time.
+    takes: Typical,
 }
 
 impl Lane {
     pub(crate) fn new(graph: Arc<dyn Graph>, clock: Arc<dyn Clock>) -> Self {
-        Self { graph, clock, cost: CostEstimate::default(), queue: Mutex::default() }
+        Self { graph, clock, cost: CostEstimate::default(), takes: Typical::default() }
     }
 
     pub(crate) fn graph(&self) -> &dyn Graph {
@@ -82,52 +134,8 @@ impl Lane {
         let run = catch_unwind(AssertUnwindSafe(|| self.graph.run(inputs, outputs)));
         let took = self.clock.now().saturating_duration_since(start);
         self.cost.record(input_bytes(inputs), took);
+        self.takes.record(took);
         run.unwrap_or_else(|panic| Err(Failure::of_panic(&*panic)))
-    }
-
-    /// Calls that wait.
-    pub(crate) fn queued(&self) -> usize {
-        self.queue.lock().calls.len()
-    }
-
-    /// Appends a call; true when the lane must get in the workers' line.
-    pub(crate) fn push(&self, call: QueuedCall, max_queue: usize) -> Result<bool, DispatchError> {
-        let mut queue = self.queue.lock();
-        if queue.calls.len() >= max_queue {
-            // Calls whose callers gave up hold no place.
-            queue.calls.retain(|waiting| !waiting.answer.is_closed());
-        }
-        if queue.calls.len() >= max_queue {
-            return Err(DispatchError::QueueFull { model: call.model, queued: queue.calls.len() });
-        }
-        queue.calls.push_back(call);
-        Ok(!std::mem::replace(&mut queue.lined_up, true))
-    }
-
-    /// Takes the next call that is still wanted, and whether more wait behind it.
-    pub(crate) fn take(&self) -> (Option<QueuedCall>, bool) {
-        let mut queue = self.queue.lock();
-        let next = loop {
-            match queue.calls.pop_front() {
-                Some(call) if !call.answer.is_closed() && call.progress.start() => break Some(call),
-                Some(_) => {}
-                None => break None,
-            }
-        };
-        queue.lined_up = !queue.calls.is_empty();
-        (next, queue.lined_up)
-    }
-
-    /// Runs a taken call and answers it.
-    pub(crate) fn serve(&self, call: QueuedCall) {
-        let late = call.call.deadline.is_some_and(|deadline| deadline.passed(self.clock.now()));
-        let answer = if late {
-            Err(DispatchError::Deadline { model: call.model }.into())
-        } else {
-            self.run(&call.inputs, &call.outputs)
-        };
-        // The caller may have gone meanwhile.
-        let _ = call.answer.send(answer);
     }
 }
 

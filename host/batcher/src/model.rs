@@ -11,30 +11,34 @@ use scorehost_telemetry::trace::{self, Recording};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::customer::Customer;
 use crate::lane::{Answer, Lane, Progress, QueuedCall, input_bytes};
 use crate::workers::Workers;
 use crate::{DispatchError, QueueLimits};
 
-/// One deployment's view of a graph: its name, its limits, the shared lane.
+/// What a deployment calls, as whom, and who runs it.
+pub(crate) struct Calling {
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) customer: Arc<Customer>,
+    pub(crate) workers: Arc<Workers>,
+}
+
+/// One deployment's view of a graph: its name, its limits, its share, the shared lane.
 pub(crate) struct DispatchedModel {
     metadata: ModelMetadata,
     lane: Arc<Lane>,
+    customer: Arc<Customer>,
     workers: Arc<Workers>,
     inline_limit: Duration,
     limits: QueueLimits,
 }
 
 impl DispatchedModel {
-    pub(crate) fn new(
-        id: ModelId,
-        lane: Arc<Lane>,
-        workers: Arc<Workers>,
-        inline_limit: Duration,
-        limits: QueueLimits,
-    ) -> Self {
+    pub(crate) fn new(id: ModelId, calling: Calling, inline_limit: Duration, limits: QueueLimits) -> Self {
+        let Calling { lane, customer, workers } = calling;
         let graph = lane.graph();
         let metadata = ModelMetadata { id, platform: graph.platform(), signature: graph.signature().clone() };
-        Self { metadata, lane, workers, inline_limit, limits }
+        Self { metadata, lane, customer, workers, inline_limit, limits }
     }
 
     /// The span of a call, where its request is sampled; the wait for a worker is in it.
@@ -58,10 +62,19 @@ impl DispatchedModel {
         let (answer, answered) = oneshot::channel();
         let progress = Arc::new(Progress::default());
         let model = self.metadata.id.clone();
-        let queued = QueuedCall { model, inputs, outputs, call: call.clone(), progress: Arc::clone(&progress), answer };
-        if self.lane.push(queued, self.limits.max_queue)? {
-            self.workers.line_up(Arc::clone(&self.lane));
-        }
+        let queued = QueuedCall {
+            lane: Arc::clone(&self.lane),
+            customer: Arc::clone(&self.customer),
+            model,
+            inputs,
+            outputs,
+            call: call.clone(),
+            progress: Arc::clone(&progress),
+            answer,
+            since: self.lane.clock().now(),
+            ahead: 0,
+        };
+        self.workers.line_up(queued, &self.limits)?;
         self.wait(answered, &progress, call.deadline).await
     }
 

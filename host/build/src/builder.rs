@@ -12,7 +12,10 @@ use crate::fingerprint::{self, Fingerprint};
 use crate::languages::{Compiler, compiler};
 use crate::source::{OWN, SourceFile};
 use crate::tools::{Tools, lock, write_whole};
-use crate::{BuildError, BuildOutcome, BuildRequest, BuilderConfig, CacheUse, Progress, component, embedded, source};
+use crate::{
+    BuildError, BuildOutcome, BuildRequest, BuilderConfig, CacheUse, Progress, component, dependencies, embedded,
+    source,
+};
 
 /// Builds scorers.
 #[derive(Clone, Debug)]
@@ -78,7 +81,8 @@ impl Builder {
             return Ok((entry, CacheUse::Shared, String::new()));
         }
         let compiled = compiler.compile(plan, files, tools)?;
-        let component = component::encode(compiled.module)?;
+        let mut component = component::encode(compiled.module)?;
+        dependencies::embed(&mut component, compiled.dependencies);
         component::validate(&component)?;
         let entry = Entry { digest: fingerprint::of_bytes(&component), component, toolchain: compiler.identity() };
         store(&workspace, key, &entry, tools);
@@ -94,6 +98,9 @@ fn key(plan: &Plan, compiler: &dyn Compiler, files: &[SourceFile]) -> Result<Dig
     key.part("language", plan.language.name().as_bytes());
     key.part("world", plan.world.name().as_bytes());
     key.part("entry", plan.entry.as_bytes());
+    if plan.http {
+        key.embedded(embedded::WASI_HTTP);
+    }
     key.part("toolchain", compiler.identity().as_bytes());
     key.embedded(embedded::WIT);
     compiler.fingerprint(plan, &mut key)?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 use crate::{BuildError, BuildRequest, Language, PythonPackages, World};
 
 /// What is going to be built.
@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) packages: PythonPackages,
     /// The Rust target asked for.
     pub(crate) target: Option<String>,
+    /// Whether the world imports outgoing HTTP.
+    pub(crate) http: bool,
 }
 
 /// Environment files that are found without being named.
@@ -42,7 +44,15 @@ pub(crate) fn plan(request: &BuildRequest) -> Result<Plan, BuildError> {
         (None, Language::Python) => environment(&source, manifest.environment)?,
         (None, _) => PythonPackages::default(),
     };
-    Ok(Plan { source, language, world: manifest.world.unwrap_or_default(), entry, packages, target: manifest.target })
+    if manifest.http && !matches!(language, Language::Python | Language::JavaScript) {
+        return Err(BuildError::Configuration {
+            file: source.join(manifest::FILE),
+            problem: format!("'imports' is for Python and JavaScript; this is a {language} scorer"),
+            hint: Some("in Rust, use the feature http of the crate scorehost".into()),
+        });
+    }
+    let world = manifest.world.unwrap_or_default();
+    Ok(Plan { source, language, world, entry, packages, target: manifest.target, http: manifest.http })
 }
 
 fn of_entry(entry: &str) -> Option<Language> {

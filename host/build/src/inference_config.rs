@@ -65,7 +65,8 @@ pub(crate) const DOCKER: [&str; 8] = [
 pub fn read(file: &Path) -> Result<InferenceConfig, BuildError> {
     let text = fs::read_to_string(file).map_err(BuildError::io("read", file))?;
     let wrong = |(problem, hint)| BuildError::Configuration { file: file.to_owned(), problem, hint };
-    let document: Value = serde_json::from_str(&text).map_err(|error| wrong((format!("is not JSON: {error}"), None)))?;
+    let document: Value =
+        serde_json::from_str(&text).map_err(|error| wrong((format!("is not JSON: {error}"), None)))?;
     let mut found = Found::default();
     let read = Fields::open("$", &document, &TOP, &mut found).map(|top| top_level(&top, &mut found));
     let asked = found.finish(read).map_err(wrong)?;
@@ -149,7 +150,9 @@ fn read_docker(docker: &Fields<'_>, asked: &mut Asked, found: &mut Found) {
     let shared_memory = docker.text("shmSize", found).is_some_and(|size| !size.is_empty());
     for (given, key) in [(enabled, "enabled"), (shared_memory, "shmSize")] {
         if given {
-            asked.warnings.push(format!("{}: no effect, a scorer runs in a sandbox, not in a container", docker.at(key)));
+            asked
+                .warnings
+                .push(format!("{}: no effect, a scorer runs in a sandbox, not in a container", docker.at(key)));
         }
     }
 }

@@ -7,11 +7,14 @@ mod rust;
 
 pub(crate) use c::write_sdk as write_c_sdk;
 
+use std::path::Path;
+
+use crate::dependencies::Dependency;
 use crate::detect::Plan;
 use crate::fingerprint::Fingerprint;
 use crate::source::SourceFile;
 use crate::tools::Tools;
-use crate::{BuildError, Language};
+use crate::{BuildError, Language, embedded};
 
 /// What a compiler made.
 pub(crate) struct Compiled {
@@ -19,6 +22,8 @@ pub(crate) struct Compiled {
     pub(crate) module: Vec<u8>,
     /// What the tools printed.
     pub(crate) log: String,
+    /// Packages that went in.
+    pub(crate) dependencies: Vec<Dependency>,
 }
 
 /// A compiler that was found, or can be installed.
@@ -46,14 +51,37 @@ pub(crate) fn compiler(plan: &Plan, tools: &Tools<'_>) -> Result<Box<dyn Compile
 /// Name of the temporary folder's part that holds the copied source.
 const APP: &str = "app";
 
-/// A temporary folder with the source in `app/` and the WIT package in `wit/`.
-fn stage(files: &[SourceFile]) -> Result<tempfile::TempDir, BuildError> {
+/// A temporary folder with the source in `app/` and the WIT package in `wit/`, with [`world_of`] the plan in it.
+fn stage(plan: &Plan, files: &[SourceFile]) -> Result<tempfile::TempDir, BuildError> {
     let stage = tempfile::Builder::new()
         .prefix("scorehost-build-")
         .tempdir()
         .map_err(BuildError::io("make", "a temporary folder"))?;
     crate::source::stage(files, &stage.path().join(APP))?;
-    crate::embedded::write(crate::embedded::WIT, &stage.path().join("wit"))
-        .map_err(BuildError::io("write", stage.path()))?;
+    let wit = stage.path().join("wit");
+    let written =
+        embedded::write(embedded::WIT, &wit).and_then(|()| if plan.http { write_http(plan, &wit) } else { Ok(()) });
+    written.map_err(BuildError::io("write", stage.path()))?;
     Ok(stage)
+}
+
+/// The world that a plan is compiled for: the scorer's own, or one that imports outgoing HTTP beside.
+fn world_of(plan: &Plan) -> String {
+    if plan.http { format!("{}-with-http", plan.world.name()) } else { plan.world.name().to_owned() }
+}
+
+/// Adds the packages of wasi:http, and the world that imports it.
+fn write_http(plan: &Plan, wit: &Path) -> std::io::Result<()> {
+    for file in embedded::WASI_HTTP {
+        let folder = file.path.strip_prefix("deps/").unwrap_or(file.path).trim_end_matches(".wit");
+        let folder = wit.join("deps").join(folder);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("package.wit"), file.content)?;
+    }
+    let text = format!(
+        "package scorehost:scoring@0.1.0;\n\nworld {} {{\n  include {};\n  import wasi:http/outgoing-handler@0.2.12;\n}}\n",
+        world_of(plan),
+        plan.world.name(),
+    );
+    std::fs::write(wit.join("with-http.wit"), text)
 }

@@ -11,6 +11,7 @@
 mod builder;
 mod cache;
 mod component;
+mod dependencies;
 mod detect;
 mod embedded;
 mod error;

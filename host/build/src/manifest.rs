@@ -9,7 +9,10 @@ use crate::{BuildError, Language, World};
 /// The file's name.
 pub(crate) const FILE: &str = "scorehost.toml";
 
-const KEYS: [&str; 5] = ["language", "world", "entry", "environment", "target"];
+const KEYS: [&str; 6] = ["language", "world", "entry", "environment", "target", "imports"];
+
+/// The only value of `imports`.
+const HTTP: &str = "wasi:http";
 
 /// What `scorehost.toml` says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(crate) struct Manifest {
     pub(crate) environment: Option<String>,
     /// The Rust target.
     pub(crate) target: Option<String>,
+    /// Whether the scorer calls other servers: `imports = "wasi:http"`.
+    pub(crate) http: bool,
 }
 
 impl Manifest {
@@ -51,6 +56,13 @@ impl Manifest {
                 "entry" => manifest.entry = Some(below(&key, value)?),
                 "environment" => manifest.environment = Some(below(&key, value)?),
                 "target" => manifest.target = Some(target(value)?),
+                "imports" if value == HTTP => manifest.http = true,
+                "imports" => {
+                    return Err((
+                        format!("'{value}' cannot be imported; there is {HTTP}"),
+                        did_you_mean(&value, [HTTP]),
+                    ));
+                }
                 _ => {
                     return Err((
                         format!("there is no key '{key}'; there are: {}", KEYS.join(", ")),
@@ -102,13 +114,14 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "language = 'python'\nworld = 'scorer'\nentry = 'src/score.py'\nenvironment = 'env.yml'\ntarget = 'wasm32-wasip2'";
+        let text = "language = 'python'\nworld = 'scorer'\nentry = 'src/score.py'\nenvironment = 'env.yml'\ntarget = 'wasm32-wasip2'\nimports = 'wasi:http'";
         let expected = Manifest {
             language: Some(Language::Python),
             world: Some(World::Scorer),
             entry: Some("src/score.py".into()),
             environment: Some("env.yml".into()),
             target: Some("wasm32-wasip2".into()),
+            http: true,
         };
         assert_eq!(Manifest::parse(text), Ok(expected));
     }
@@ -125,6 +138,7 @@ mod tests {
         check("world = 'entryscript'", "'entryscript'", Some("did you mean 'entry-script'?"));
         check("target = 'wasm32-wasi'", "'wasm32-wasi'", Some("did you mean 'wasm32-wasip2'?"));
         check("entry = '../score.py'", "below the source folder", None);
+        check("imports = 'wasi:htpp'", "'wasi:htpp'", Some("did you mean 'wasi:http'?"));
         check("entry = 3", "must be a string", None);
     }
 }

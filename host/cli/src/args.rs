@@ -21,13 +21,13 @@ pub(crate) use doctor::DoctorArgs;
 pub(crate) use endpoint::{EndpointCommand, StickyArgs};
 pub use gate::{AdvisoryPolicy, GateOptions, Level};
 pub(crate) use model::{DownloadArgs, ModelCommand, RegisterArgs};
-pub(crate) use scorer::{RunArgs, ScanArgs, ScorerCommand};
 pub use observe::ObserveOptions;
+pub(crate) use scorer::{RunArgs, ScanArgs, ScorerCommand};
 pub use serve::ServeOptions;
-pub use tls::{ClientAuth, OldestTls, TlsOptions};
 pub(crate) use service::{
     DeployArgs, Key, KeysArgs, LogsArgs, OperationCommand, ScaleArgs, ScoreArgs, ServiceCommand, UpdateArgs,
 };
+pub use tls::{ClientAuth, OldestTls, TlsOptions};
 
 use crate::screen::Format;
 

@@ -45,6 +45,16 @@ pub enum CliError {
     /// A scorer was not built.
     #[error("could not build the scorer")]
     Build(#[source] BuildError),
+    /// A scan found what must not run.
+    #[error("the component should not be deployed")]
+    Scan {
+        /// Known flaws that count.
+        flaws: usize,
+        /// From which severity on they count.
+        level: &'static str,
+        /// Why a host would refuse it.
+        refused: Vec<String>,
+    },
     /// A file could not be used.
     #[error("could not {action} '{}'", path.display())]
     File {
@@ -101,7 +111,7 @@ impl CliError {
             Self::Build(_) => 2,
             Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => 3,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-            Self::File { .. } | Self::Output(_) => 1,
+            Self::File { .. } | Self::Output(_) | Self::Scan { .. } => 1,
         }
     }
 
@@ -130,6 +140,13 @@ impl CliError {
             }
             Self::Answer { message, .. } => message.clone(),
             Self::Build(error) => with_detail(error.to_string(), error.output()),
+            Self::Scan { flaws, level, refused } => {
+                let mut lines = refused.clone();
+                if *flaws > 0 {
+                    lines.push(format!("known flaws of severity {level} or worse: {flaws}"));
+                }
+                lines.join("\n")
+            }
             Self::File { source, .. } | Self::Output(source) => source.to_string(),
         }
     }
@@ -150,6 +167,10 @@ impl CliError {
                 _ => None,
             },
             Self::Build(error) => error.hint(),
+            Self::Scan { flaws, .. } if *flaws > 0 => {
+                Some("build it with the versions that mend them, or accept them with --fail-on".to_owned())
+            }
+            Self::Scan { .. } => Some("docs/reference/sandbox.md says what is granted".to_owned()),
             Self::File { .. } | Self::Output(_) => None,
         }
     }

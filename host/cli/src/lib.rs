@@ -22,9 +22,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use args::{AdvisoryPolicy, AuthOptions, ClientAuth, GateOptions, Level, ObserveOptions, OldestTls, ServeOptions, TlsOptions};
+pub use args::{
+    AdvisoryPolicy, AuthOptions, ClientAuth, GateOptions, Level, ObserveOptions, OldestTls, ServeOptions, TlsOptions,
+};
 pub use error::CliError;
-pub use host::{Capability, Dependency, Flaw, Host, Inspection, KeyPair, LocalModel, LogFormat, ReadCertificate, RunOptions, RunReport, ServerCertificate, Tool};
+pub use host::{
+    Capability, Dependency, Flaw, Host, Inspection, KeyPair, LocalModel, LogFormat, ReadCertificate, RunOptions,
+    RunReport, ServerCertificate, Tool,
+};
 
 use screen::Screen;
 

@@ -78,6 +78,3 @@ fn differences(report: &VersionReport) -> Vec<wire::Differences> {
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
-
-#[cfg(test)]
-mod tests;

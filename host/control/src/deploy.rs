@@ -38,15 +38,16 @@ impl Control {
         name: ServiceName,
         deployment: wire::Deployment,
     ) -> Result<Arc<Progress>, Failure> {
-        let wire::Deployment { models, scorer, deployment, variables, version, traffic } = deployment;
+        let wire::Deployment { models, scorer, signature, deployment, variables, version, traffic } = deployment;
         let kept = deployment.unwrap_or_else(merge::nothing_said);
         let config = DeploymentConfig::from_value(&kept)?;
         config.check_supported()?;
         let version = named_version(version, &config)?;
-        let warnings = config.warnings();
+        let mut warnings = config.warnings();
         let scorer = scorer.as_deref().map(str::parse::<Digest>).transpose()?;
         let _gate = self.0.models_gate.lock().await;
         let models = self.0.store(move |registry| resolve(registry, &models, scorer.as_ref())).await?;
+        warnings.extend(self.admit(scorer, signature).await?);
         let percent = traffic.or(config.traffic_percentile);
         let parts = Parts { scorer: scorer.map(|component| ScorerRef { component }), models, variables };
         let spec = specification(ServiceSpec::new(name.clone()), parts, &config);
@@ -88,9 +89,13 @@ impl Control {
         let version = update.version.as_deref().map(str::parse::<VersionName>).transpose()?;
         let former = service.version(version.as_ref().unwrap_or(service.default()))?.clone();
         let (config, kept) = patched(&former, update.deployment.as_ref())?;
-        let warnings = config.warnings();
+        let mut warnings = config.warnings();
         let _gate = self.0.models_gate.lock().await;
+        let brought = update.scorer.is_some();
         let parts = self.parts(&former.spec, update.models, update.scorer, update.variables).await?;
+        if let Some(scorer) = parts.scorer.filter(|_| brought) {
+            warnings.extend(self.admit(Some(scorer.component), update.signature).await?);
+        }
         let spec = specification((*former.spec).clone(), parts, &config);
         let candidate = Candidate { spec, config, kept, version: None, percent: None };
         self.launch_existing(action, name, warnings, |before, context| {

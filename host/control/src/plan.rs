@@ -196,6 +196,3 @@ fn check_room(service: &Service, version: &VersionName, limit: usize) -> Result<
     let versions = service.in_order().into_iter().map(|(version, _)| version.clone()).collect();
     Err(ControlError::TooManyVersions { service: service.name().clone(), version: version.clone(), limit, versions })
 }
-
-#[cfg(test)]
-mod tests;

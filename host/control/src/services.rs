@@ -1,6 +1,6 @@
 //! The management API of one host: what it holds, and what it tells of services and operations.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use http::{Response, StatusCode};
@@ -19,7 +19,7 @@ use crate::operations::{Operations, Progress, millis};
 use crate::plan::{Context, Plan};
 use crate::routes::{Query, Routes, routes};
 use crate::show::{service_shown, versions_shown};
-use crate::{ControlConfig, ControlError, Facts, Reports, ServiceLogs, respond, wire};
+use crate::{ControlConfig, ControlError, Facts, Gate, Reports, ServiceLogs, respond, wire};
 
 /// The management API of one host. Clones share everything.
 #[derive(Clone)]
@@ -59,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) followers: Arc<Semaphore>,
     /// Held between looking a model up and beginning to use it, and while one is deleted.
     pub(crate) models_gate: Mutex<()>,
+    /// Judges components; where none is set, every component is let in.
+    pub(crate) gate: OnceLock<Arc<dyn Gate>>,
     facts: RwLock<Facts>,
 }
 
@@ -103,6 +105,7 @@ impl Control {
             catalog: Catalog::default(),
             routes: routes(),
             models_gate: Mutex::default(),
+            gate: OnceLock::new(),
             facts: RwLock::default(),
         }))
     }
@@ -125,9 +128,14 @@ impl Control {
         Ok(respond::json(StatusCode::OK, &wire::Services { services: services.collect() }))
     }
 
-    pub(crate) fn service(&self, name: &str) -> Result<Response<Body>, Failure> {
+    pub(crate) async fn service(&self, name: &str) -> Result<Response<Body>, Failure> {
         let (service, operation) = self.known_service(&name.parse()?)?;
-        Ok(respond::json(StatusCode::OK, &service_shown(&self.0.board, &service, operation)))
+        let mut shown = service_shown(&self.0.board, &service, operation);
+        if let Some(spec) = service.versions.get(service.default()).map(|version| Arc::clone(&version.spec)) {
+            let component = spec.scorer.map(|scorer| scorer.component);
+            shown.manifest = self.manifest(component, spec.grants.clone()).await;
+        }
+        Ok(respond::json(StatusCode::OK, &shown))
     }
 
     pub(crate) fn versions(&self, name: &str) -> Result<Response<Body>, Failure> {

@@ -29,6 +29,7 @@ pub(crate) fn service_shown(board: &Board, service: &Service, operation: Option<
         operation,
         scoring_path: format!("/api/v1/service/{name}/score"),
         inference_path: format!("/v2/models/{name}"),
+        manifest: None,
         created: service.created,
         updated: service.updated,
     }

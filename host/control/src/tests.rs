@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod access;
 mod deployments;
 mod models;
 mod repository;
+mod restarts;
 mod stage;
+mod updates;
+mod versions;

@@ -27,9 +27,9 @@ pub use dtype::DType;
 pub use failure::{ErrorKind, Failure};
 pub use ids::{Digest, IdError, ModelId, ModelName, ServiceName, VersionName};
 pub use seam::{
-    Asked, BoxFuture, Collector, DeployedModel, EntryScriptDescription, Graph, GraphLoader, InferRequest, InferResponse,
-    Interface, LogLevel, Logs, Model, ModelFiles, ModelSet, NamedTensors, Plane, Replica, ReplicaFactory, Repository,
-    RepositoryEntry, Routed, Service, ServiceStatus,
+    Asked, BoxFuture, Collector, DeployedModel, EntryScriptDescription, Graph, GraphLoader, InferRequest,
+    InferResponse, Interface, LogLevel, Logs, Model, ModelFiles, ModelSet, NamedTensors, Plane, Replica,
+    ReplicaFactory, Repository, RepositoryEntry, Routed, Service, ServiceStatus,
 };
 pub use signature::{ModelMetadata, OutputIndices, Signature, SignatureError, TensorSpec};
 pub use tensor::{NamedTensor, Shape, Tensor, TensorError};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    CallContext, Failure, Headers, ModelId, ModelMetadata, NamedTensor, RawRequest, RawResponse, ServiceName, Signature, Tensor,
+    CallContext, Failure, Headers, ModelId, ModelMetadata, NamedTensor, RawRequest, RawResponse, ServiceName,
+    Signature, Tensor,
 };
 
 /// A boxed future that may move between threads.

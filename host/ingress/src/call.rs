@@ -6,9 +6,10 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
-use scorehost_core::{CallContext, Deadline, Headers};
+use scorehost_core::{CallContext, Headers};
 
 use crate::access;
+use crate::terms::Terms;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -47,13 +48,20 @@ impl Headers for RequestHeaders {
     }
 }
 
-/// The context of a request with these headers.
-pub(crate) fn context(headers: HeaderMap, deadline: Option<Deadline>) -> CallContext {
+/// The context of a request with these headers, made on these terms.
+pub(crate) fn context(headers: HeaderMap, terms: Terms) -> CallContext {
+    let mut call = bare(headers);
+    terms.set(&mut call);
+    call
+}
+
+/// The context of a request with these headers, whose terms are not known yet.
+pub(crate) fn bare(headers: HeaderMap) -> CallContext {
     let request_id = caller_id(&headers).map_or_else(new_id, Arc::from);
     let trace = access::place(&headers);
     let headers: Option<Arc<dyn Headers>> =
         if headers.is_empty() { None } else { Some(Arc::new(RequestHeaders(headers))) };
-    CallContext { headers, deadline, trace, ..CallContext::new(request_id) }
+    CallContext { headers, trace, ..CallContext::new(request_id) }
 }
 
 /// The id that the caller gave the request.
@@ -94,7 +102,8 @@ mod tests {
         let id = |value: String| {
             let mut headers = HeaderMap::new();
             headers.insert(X_REQUEST_ID, value.try_into().unwrap());
-            context(headers, None).request_id
+            let terms = Terms::of(&headers).unwrap();
+            context(headers, terms).request_id
         };
         assert_eq!(&*id("abc".into()), "abc");
         assert_eq!(id("x".repeat(101)).len(), 32);

@@ -9,7 +9,6 @@ mod frame;
 mod infer;
 mod message;
 mod stream;
-mod timeout;
 mod typed;
 
 use std::collections::VecDeque;

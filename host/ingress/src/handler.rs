@@ -16,6 +16,7 @@ use scorehost_telemetry::note;
 use crate::body::Reply;
 use crate::route::{ModelCall, ModelRoute, Route};
 use crate::server::{Activity, Tls};
+use crate::terms::Terms;
 use crate::{Body, Doors, IngressConfig, Observe, access, auth, call, grpc, metrics, observe, oip, score};
 
 /// What the requests of one acceptor thread share.
@@ -141,11 +142,17 @@ async fn infer(shared: &Shared, activity: &Activity, request: Request<Incoming>)
     };
     let caller_id = parts.headers.get(call::X_REQUEST_ID).cloned();
     let routed = match auth::scoring(shared, activity, &name, &parts.headers).await {
-        Ok(caller) => shared.route(&name, version.as_deref(), &parts.headers, caller.as_deref()),
+        Ok(caller) => {
+            let routed = shared.route(&name, version.as_deref(), &parts.headers, caller.as_deref());
+            routed.and_then(|routed| Ok((routed, Terms::of(&parts.headers)?.called_by(caller))))
+        }
         Err(failure) => Err(failure),
     };
     let (label, result) = match routed {
-        Ok(routed) => (label(&routed), oip::infer::infer(shared, activity, routed.service, parts.headers, body).await),
+        Ok((routed, terms)) => {
+            let head = oip::infer::Head { headers: parts.headers, terms };
+            (label(&routed), oip::infer::infer(shared, activity, routed.service, head, body).await)
+        }
         Err(failure) => (None, Err(failure)),
     };
     let mut response = result.unwrap_or_else(|failure| failed(&failure, caller_id, oip::error));

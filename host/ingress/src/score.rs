@@ -20,6 +20,7 @@ use crate::handler::{Shared, label, log, write_label};
 use crate::json::document;
 use crate::route::Route;
 use crate::server::Activity;
+use crate::terms::Terms;
 use crate::{Body, auth, encoding, oip, read, status_of};
 
 pub(crate) const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-function-failed");
@@ -75,19 +76,27 @@ async fn score(
     };
     let routed = shared.route(name, None, &parts.headers, caller.as_deref())?;
     let label = label(&routed);
-    let mut response = routed_to(shared, activity, parts, body, ids, routed.service).await?;
+    let terms = Terms::of(&parts.headers)?.called_by(caller);
+    let mut response = routed_to(shared, activity, Scored { parts, terms, ids }, body, routed.service).await?;
     write_label(label, response.headers_mut());
     Ok(response)
+}
+
+/// What is known of a scoring request before its body is read.
+pub(crate) struct Scored<'a> {
+    pub(crate) parts: Parts,
+    pub(crate) terms: Terms,
+    pub(crate) ids: &'a ids::Ids,
 }
 
 async fn routed_to(
     shared: &Shared,
     activity: &Activity,
-    parts: Parts,
+    scored: Scored<'_>,
     body: Incoming,
-    ids: &ids::Ids,
     service: Arc<dyn Service>,
 ) -> Result<Response<Body>, Failure> {
+    let parts = &scored.parts;
     let interface = service.status().interface.clone();
     let handler = matches!(&interface, Interface::EntryScript(script) if script.http_handler);
     if !handler && Route::below_score(parts.uri.path()) != "/" {
@@ -108,8 +117,8 @@ async fn routed_to(
     let body = activity.reading(read::read_body(body, limit)).await?;
     let body = encoding::undo(&parts.headers, body, limit).await?;
     match interface {
-        Interface::EntryScript(description) => script::run(shared, service, &description, parts, body, ids).await,
-        Interface::Tensors(_) => tensors(shared, service, parts.headers, body, ids).await,
+        Interface::EntryScript(description) => script::run(shared, service, &description, scored, body).await,
+        Interface::Tensors(_) => tensors(shared, service, scored, body).await,
     }
 }
 
@@ -124,12 +133,12 @@ fn no_path(service: &Arc<dyn Service>) -> Failure {
 async fn tensors(
     shared: &Shared,
     service: Arc<dyn Service>,
-    headers: HeaderMap,
+    Scored { parts, terms, ids }: Scored<'_>,
     body: bytes::Bytes,
-    ids: &ids::Ids,
 ) -> Result<Response<Body>, Failure> {
     let watch = script::Watch::start();
-    let mut response = oip::infer::run(shared, service, ids.name_in(headers), body).await?;
+    let head = oip::infer::Head { headers: ids.name_in(parts.headers), terms };
+    let mut response = oip::infer::run(shared, service, head, body).await?;
     response.headers_mut().insert(RUN_FUNCTION_FAILED, HeaderValue::from_static("False"));
     watch.write(response.headers_mut());
     Ok(response)

@@ -38,6 +38,7 @@ impl Metadata {
         if !exists {
             create(root, &path)?;
         }
+        keep_private(&path)?;
         let metadata = Self { database: RwLock::new(Some(open(&path)?)), path };
         metadata.check_format(root)?;
         Ok(metadata)
@@ -208,6 +209,19 @@ fn create(root: &Path, path: &Path) -> Result<(), RegistryError> {
     drop(database);
     fs::rename(&draft, path).map_err(|error| RegistryError::io("make the metadata file", path, error))?;
     sync_folder(root)
+}
+
+/// Documents hold keys of services, so the file is for its owner alone; earlier releases left that to the umask.
+fn keep_private(path: &Path) -> Result<(), RegistryError> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let failed = |error| RegistryError::io("keep the metadata to its owner", path, error);
+    let mut permissions = fs::metadata(path).map_err(failed)?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(0o600);
+    fs::set_permissions(path, permissions).map_err(failed)
 }
 
 fn open(path: &Path) -> Result<Database, RegistryError> {

@@ -12,7 +12,7 @@ use scorehost_core::{
     Tensor, TensorSpec,
 };
 use scorehost_pool::{Pool, PoolConfig};
-use scorehost_router::{RoutedService, Router, Runtime, ServiceVersion};
+use scorehost_router::{Executor, RoutedService, Router, Runtime, ServiceVersion};
 use scorehost_telemetry::{Statistics, Timing};
 
 const REQUESTS: u32 = 1_000_000;
@@ -84,7 +84,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model: Arc<dyn Model> =
         Arc::new(Identity(ModelMetadata { id: "m:1".parse()?, platform: "none", signature: signature() }));
     let (spec, version) = described("no-code", &statistics)?;
-    router.put(Arc::new(RoutedService::no_code(&spec, version, Arc::clone(&model))));
+    let runtime = Runtime::new(Executor::start(1, workers.handle())?);
+    router.put(Arc::new(RoutedService::no_code(&spec, version, Arc::clone(&model), runtime.clone())));
 
     let interface = Interface::Tensors(signature());
     let (spec, version) = described("scorer", &statistics)?;
@@ -92,7 +93,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let factory = Arc::new(Factory(interface.clone()));
     let pool = Pool::new(factory, config, workers.handle().clone(), Arc::new(SystemClock));
     ingress.block_on(pool.warm())?;
-    let runtime = Runtime::new(workers.handle().clone());
     router.put(Arc::new(RoutedService::scorer(&spec, version, interface, pool, runtime)));
 
     let counters = statistics.service(&"alone".parse()?, &"1".into());

@@ -1,10 +1,14 @@
-//! How many requests a service handles, and what became of each.
+//! How many requests a service handles, how many a second it takes, and what became of each.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use scorehost_core::{Clock, Failure};
-use scorehost_telemetry::{ServiceStatistics, Timing};
+use scorehost_telemetry::{ServiceStatistics, Timing, Typical};
+
+mod rate;
+
+pub(crate) use rate::Rate;
 
 /// Requests being handled, against a bound.
 #[derive(Debug)]
@@ -37,30 +41,66 @@ impl InFlight {
     }
 }
 
+/// What the requests of one version of a service are held against.
+pub(crate) struct Gate {
+    pub(crate) in_flight: InFlight,
+    pub(crate) rate: Option<Rate>,
+    /// From the moment a request has what it waited for to its answer.
+    pub(crate) stay: Typical,
+}
+
+/// Why a request is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// So many are being handled.
+    TooMany(usize),
+    /// More came than may come in a second; the next may come after this time.
+    TooFast(Duration),
+}
+
 /// One request being handled. It is counted as cancelled unless it is finished.
 pub(crate) struct Admitted<'a> {
-    in_flight: &'a InFlight,
+    gate: &'a Gate,
     statistics: &'a ServiceStatistics,
     clock: &'a dyn Clock,
     start: Instant,
     pub(crate) queued: Duration,
+    /// Whether it came to a replica or model.
+    pub(crate) served: bool,
     finished: bool,
 }
 
 impl<'a> Admitted<'a> {
-    /// Admits a request, or tells how many are being handled.
+    /// Admits a request, or tells why not.
     pub(crate) fn enter(
-        in_flight: &'a InFlight,
+        gate: &'a Gate,
         statistics: &'a ServiceStatistics,
         clock: &'a dyn Clock,
-    ) -> Result<Self, usize> {
-        in_flight.enter()?;
+    ) -> Result<Self, Refused> {
+        gate.in_flight.enter().map_err(Refused::TooMany)?;
         let (start, queued) = (clock.now(), Duration::ZERO);
-        Ok(Self { in_flight, statistics, clock, start, queued, finished: false })
+        let admitted = Self { gate, statistics, clock, start, queued, served: false, finished: false };
+        match gate.rate.as_ref().map_or(Ok(()), |rate| rate.take(start)) {
+            Ok(()) => Ok(admitted),
+            Err(after) => {
+                admitted.refused();
+                Err(Refused::TooFast(after))
+            }
+        }
     }
 
     pub(crate) const fn start(&self) -> Instant {
         self.start
+    }
+
+    /// Whether no other request of the service is being handled. Such a one is never refused for what is expected of it,
+    /// or else a wrong expectation would never be put right.
+    pub(crate) fn alone(&self) -> bool {
+        self.gate.in_flight.count() <= 1
+    }
+
+    fn refused(mut self) {
+        self.finished = true;
     }
 
     /// Counts the outcome.
@@ -68,10 +108,13 @@ impl<'a> Admitted<'a> {
         self.finished = true;
         let now = self.clock.now();
         let took = now.saturating_duration_since(self.start);
+        let stayed = took.saturating_sub(self.queued);
+        if self.served {
+            self.gate.stay.record(stayed);
+        }
         match &outcome {
             Ok(_) => {
-                let compute_infer = took.saturating_sub(self.queued);
-                let timing = Timing { queue: self.queued, compute_infer, ..Timing::default() };
+                let timing = Timing { queue: self.queued, compute_infer: stayed, ..Timing::default() };
                 self.statistics.succeeded(now, timing);
             }
             Err(failure) => self.statistics.failed(failure.kind, took),
@@ -82,7 +125,7 @@ impl<'a> Admitted<'a> {
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        self.in_flight.leave();
+        self.gate.in_flight.leave();
         if !self.finished {
             self.statistics.cancelled();
         }

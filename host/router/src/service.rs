@@ -1,31 +1,33 @@
 //! One version of one service, ready to be called.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use scorehost_core::{
     Admission, BoxFuture, CallContext, Clock, Deadline, Failure, InferRequest, InferResponse, Interface, Model,
-    RawRequest, RawResponse, Service, ServiceSpec, ServiceStatus,
+    NamedTensors, RawRequest, RawResponse, Service, ServiceSpec, ServiceStatus,
 };
-use scorehost_pool::Pool;
-use scorehost_telemetry::ServiceStatistics;
-use tokio::runtime::Handle;
+use scorehost_pool::{Pool, PoolConfig};
+use scorehost_telemetry::{ServiceStatistics, Typical};
 
+mod calls;
 mod scorer;
 
-use crate::RouteError;
-use crate::admission::{Admitted, InFlight};
+use crate::admission::{Admitted, Gate, InFlight, Rate, Refused};
 use crate::deadline::within;
-use scorer::Scorer;
+use crate::executor::Share;
+use crate::{Executor, RouteError};
+use calls::{Calls, Job};
 
 /// The Open Inference Protocol's platform name of a service with a scorer.
 const SCORER_PLATFORM: &str = "scorehost_scorer";
 
 /// Where long calls run, and how long a short one may take.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Runtime {
-    /// The multi-threaded runtime of long calls.
-    pub workers: Handle,
+    /// The threads of long calls.
+    pub executor: Arc<Executor>,
     /// Calls that compute at most this long stay on the caller's thread.
     pub inline_limit: Duration,
 }
@@ -33,8 +35,8 @@ pub struct Runtime {
 impl Runtime {
     /// Calls above 300 µs are handed over, a few times what a hand-over costs.
     #[must_use]
-    pub const fn new(workers: Handle) -> Self {
-        Self { workers, inline_limit: Duration::from_micros(300) }
+    pub const fn new(executor: Arc<Executor>) -> Self {
+        Self { executor, inline_limit: Duration::from_micros(300) }
     }
 }
 
@@ -60,27 +62,28 @@ pub struct ServiceVersion {
 
 enum Way {
     NoCode(Arc<dyn Model>),
-    Scorer(Scorer),
+    Scorer(Arc<Pool>),
 }
 
 /// A service: its limits and statistics, and the way its requests go.
 pub struct RoutedService {
     status: ServiceStatus,
     admission: Admission,
-    in_flight: InFlight,
+    gate: Gate,
     statistics: Arc<ServiceStatistics>,
     clock: Arc<dyn Clock>,
+    calls: Calls,
     way: Way,
 }
 
 impl RoutedService {
     /// A service that answers with a model.
     #[must_use]
-    pub fn no_code(spec: &ServiceSpec, version: ServiceVersion, model: Arc<dyn Model>) -> Self {
+    pub fn no_code(spec: &ServiceSpec, version: ServiceVersion, model: Arc<dyn Model>, runtime: Runtime) -> Self {
         let metadata = model.metadata();
         let interface = Interface::Tensors(metadata.signature.clone());
         let status = status(spec, &version, interface, metadata.platform);
-        Self::new(spec, status, version, Way::NoCode(model))
+        Self::new(spec, status, version, Way::NoCode(model), runtime)
     }
 
     /// A service whose requests are handled by a scorer's replicas; `interface` is what they declared.
@@ -92,17 +95,22 @@ impl RoutedService {
         pool: Arc<Pool>,
         runtime: Runtime,
     ) -> Self {
-        let way = Way::Scorer(Scorer::new(pool, runtime, Arc::clone(&version.clock)));
         let status = status(spec, &version, interface, SCORER_PLATFORM);
-        Self::new(spec, status, version, way)
+        Self::new(spec, status, version, Way::Scorer(pool), runtime)
     }
 
-    fn new(spec: &ServiceSpec, status: ServiceStatus, version: ServiceVersion, way: Way) -> Self {
+    fn new(spec: &ServiceSpec, status: ServiceStatus, version: ServiceVersion, way: Way, runtime: Runtime) -> Self {
         let ServiceVersion { statistics, clock, .. } = version;
         let admission = spec.admission;
-        let handled = (spec.scaling.max.max(1) as usize).saturating_mul(admission.requests_per_replica.max(1) as usize);
-        let in_flight = InFlight::new(handled.saturating_add(admission.max_queue as usize));
-        Self { status, admission, in_flight, statistics, clock, way }
+        let rate = admission.rate_limit.and_then(|limit| Rate::new(limit, clock.now()));
+        let gate = Gate { in_flight: InFlight::new(most_at_once(spec, &way)), rate, stay: Typical::default() };
+        let share = Share {
+            flow: runtime.executor.flow(&spec.name),
+            weight: admission.weight,
+            statistics: matches!(way, Way::Scorer(_)).then(|| Arc::clone(&statistics)),
+        };
+        let calls = Calls::new(runtime, share, Arc::clone(&clock));
+        Self { status, admission, gate, statistics, clock, calls, way }
     }
 
     /// What it is doing.
@@ -110,21 +118,37 @@ impl RoutedService {
     pub fn signals(&self) -> ServiceSignals {
         let pool = match &self.way {
             Way::NoCode(_) => None,
-            Way::Scorer(scorer) => Some(scorer.pool().signals()),
+            Way::Scorer(pool) => Some(pool.signals()),
         };
-        ServiceSignals { in_flight: self.in_flight.count(), pool }
+        ServiceSignals { in_flight: self.gate.in_flight.count(), pool }
+    }
+
+    /// Takes over the number of replicas of `spec`, in place: missing ones are made, surplus ones end when they are idle. A
+    /// no-code service has none.
+    pub fn resize(&self, spec: &ServiceSpec) {
+        if let Way::Scorer(pool) = &self.way {
+            let bounds = PoolConfig::of(spec);
+            pool.resize(bounds.min, bounds.max);
+        }
     }
 
     /// Gives up idle replicas and waits until every call has ended. For a service that is out of the table.
     pub async fn drain(&self) {
-        if let Way::Scorer(scorer) = &self.way {
-            scorer.pool().drain().await;
+        if let Way::Scorer(pool) = &self.way {
+            pool.drain().await;
         }
     }
 
     fn admit(&self) -> Result<Admitted<'_>, Failure> {
-        Admitted::enter(&self.in_flight, &self.statistics, &*self.clock).map_err(|in_flight| {
-            let failure = Failure::from(RouteError::TooMany { service: self.status.name.clone(), in_flight });
+        Admitted::enter(&self.gate, &self.statistics, &*self.clock).map_err(|refused| {
+            let service = self.status.name.clone();
+            let error = match refused {
+                Refused::TooMany(in_flight) => RouteError::TooMany { service, in_flight },
+                Refused::TooFast(after) => {
+                    RouteError::TooFast { service, limit: self.admission.rate_limit.unwrap_or_default(), after }
+                }
+            };
+            let failure = Failure::from(error);
             self.statistics.failed(failure.kind, Duration::ZERO);
             failure
         })
@@ -154,19 +178,37 @@ impl RoutedService {
 
     async fn infer_no_code(
         &self,
-        model: &dyn Model,
+        model: &Arc<dyn Model>,
         request: InferRequest,
         mut call: CallContext,
         admitted: &Admitted<'_>,
     ) -> Result<InferResponse, Failure> {
         let limit = self.limit(&mut call, admitted)?;
-        let mut run = model.run(request.inputs, &request.outputs, &call);
         let left = || limit.deadline.remaining(self.clock.now());
-        match within(run.as_mut(), left).await {
+        let answer = if self.calls.contended() {
+            within(pin!(self.in_its_share(model, request, call)), left).await
+        } else {
+            let mut run = model.run(request.inputs, &request.outputs, &call);
+            within(run.as_mut(), left).await
+        };
+        match answer {
             Some(Ok(outputs)) => Ok(InferResponse { outputs }),
             Some(Err(failure)) => Err(self.of_model(failure)),
             None => Err(self.late(limit)),
         }
+    }
+
+    /// Runs a model while other services wait for processors, so that its time counts as theirs does.
+    async fn in_its_share(
+        &self,
+        model: &Arc<dyn Model>,
+        request: InferRequest,
+        call: CallContext,
+    ) -> Result<NamedTensors, Failure> {
+        let (model, priority) = (Arc::clone(model), call.priority);
+        let InferRequest { inputs, outputs } = request;
+        let job = Job { service: &self.status.name, bytes: 0, priority, deadline: None };
+        self.calls.run_model(&job, Box::pin(async move { model.run(inputs, &outputs, &call).await })).await
     }
 
     /// A model does not know whose request it refuses.
@@ -176,6 +218,17 @@ impl RoutedService {
         }
         RouteError::Model { service: self.status.name.clone(), failure }.into()
     }
+}
+
+/// A bound on the requests of a service. Those for replicas are bounded by the pool, whose line a request of high priority
+/// can still join when it is full.
+fn most_at_once(spec: &ServiceSpec, way: &Way) -> usize {
+    if matches!(way, Way::Scorer(_)) {
+        return usize::MAX;
+    }
+    let handled =
+        (spec.scaling.max.max(1) as usize).saturating_mul(spec.admission.requests_per_replica.max(1) as usize);
+    handled.saturating_add(spec.admission.max_queue as usize)
 }
 
 /// Until when a request must be answered, and whether its caller said so.
@@ -200,8 +253,8 @@ impl Service for RoutedService {
         Box::pin(async move {
             let mut admitted = self.admit()?;
             let outcome = match &self.way {
-                Way::NoCode(model) => self.infer_no_code(&**model, request, call, &admitted).await,
-                Way::Scorer(scorer) => self.infer_scorer(scorer, request, call, &mut admitted).await,
+                Way::NoCode(model) => self.infer_no_code(model, request, call, &admitted).await,
+                Way::Scorer(pool) => self.infer_scorer(pool, request, call, &mut admitted).await,
             };
             admitted.finish(outcome)
         })
@@ -212,7 +265,7 @@ impl Service for RoutedService {
             let mut admitted = self.admit()?;
             let outcome = match &self.way {
                 Way::NoCode(_) => Err(RouteError::NotBody { service: self.status.name.clone() }.into()),
-                Way::Scorer(scorer) => self.score_scorer(scorer, request, call, &mut admitted).await,
+                Way::Scorer(pool) => self.score_scorer(pool, request, call, &mut admitted).await,
             };
             admitted.finish(outcome)
         })

@@ -52,12 +52,8 @@ fn who_does_not_fit_leaves_the_rest_to_smaller_ones() {
 }
 
 fn needs() -> impl Strategy<Value = Vec<Need>> {
-    let one = (0u32..4, 0u32..40, 0u64..4, 0u32..30, 1u32..1000).prop_map(|(min, wanted, memory, tenths, weight)| Need {
-        min,
-        wanted,
-        memory: memory * GIB,
-        processors: f64::from(tenths) / 10.0,
-        weight,
+    let one = (0u32..4, 0u32..40, 0u64..4, 0u32..30, 1u32..1000).prop_map(|(min, wanted, memory, tenths, weight)| {
+        Need { min, wanted, memory: memory * GIB, processors: f64::from(tenths) / 10.0, weight }
     });
     prop::collection::vec(one, 0..12)
 }

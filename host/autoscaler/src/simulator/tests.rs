@@ -78,7 +78,8 @@ fn a_step_is_refused_longer_by_rules_that_look_once_a_period() {
 
 #[test]
 fn to_zero_and_back_costs_one_start() {
-    let setting = Setting { policy: Policy { min: 0, idle_after: Duration::from_secs(5), ..setting().policy }, ..setting() };
+    let setting =
+        Setting { policy: Policy { min: 0, idle_after: Duration::from_secs(5), ..setting().policy }, ..setting() };
     let rare = Traffic { shape: Shape::Step, rps: 0.05, length: Duration::from_secs(4000) };
     let report = simulate(&rare, &mut Ours::default(), &setting);
     assert!(report.requests > 50 && report.refused == 0, "{report:?}");

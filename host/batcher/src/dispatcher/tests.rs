@@ -6,7 +6,8 @@ use std::thread::ThreadId;
 use std::time::{Instant, SystemTime};
 
 use scorehost_core::{
-    CallContext, DType, Deadline, ErrorKind, Failure, NamedTensor, NamedTensors, Signature, Tensor, TensorSpec,
+    CallContext, DType, Deadline, ErrorKind, Failure, NamedTensor, NamedTensors, Priority, Signature, Tensor,
+    TensorSpec,
 };
 
 use tokio::task::JoinHandle;
@@ -290,7 +291,7 @@ async fn calls_whose_callers_left_are_skipped_and_hold_no_place() {
 }
 
 #[tokio::test]
-async fn deployments_of_one_graph_share_its_queue_and_measurements() {
+async fn deployments_of_one_graph_share_its_measurements() {
     let clock = Moved::new();
     let graph = Fake::new({
         let clock = clock.clone();
@@ -329,6 +330,131 @@ async fn a_flood_on_one_graph_does_not_hold_up_another() {
     for call in flood {
         call.await.unwrap().unwrap();
     }
+}
+
+/// Two services with a graph each on one worker: a first call of each is running or waits, and the rest is queued behind.
+/// Returns the names in the order in which they ran.
+async fn order_of(calls: &[(&'static str, Priority)], weights: [u32; 2], takes: [u64; 2]) -> Vec<&'static str> {
+    let clock = Moved::new();
+    let dispatcher = Dispatcher::with_clock(one_worker(), clock.clone()).unwrap();
+    let (held, permit) = gated();
+    let blocker = dispatcher.model(id(), held.clone());
+    let blocked = tokio::spawn(async move { call(&blocker).await });
+    until_started(&held, 1).await;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let services = ["ant", "bee"];
+    let graphs = [0, 1].map(|index| {
+        let (order, clock) = (order.clone(), clock.clone());
+        Fake::new(move || {
+            order.lock().push(services[index]);
+            clock.advance(Duration::from_millis(takes[index]));
+        }) as Arc<dyn Graph>
+    });
+    let model = |index: usize| {
+        let limits = QueueLimits { weight: weights[index], ..QueueLimits::default() };
+        dispatcher.model_of_service(id(), graphs[index].clone(), limits, &services[index].parse().unwrap())
+    };
+    let mut waiting = Vec::new();
+    for (service, priority) in calls {
+        let model = model(services.iter().position(|name| name == service).unwrap());
+        let call = CallContext { priority: *priority, ..CallContext::new("r") };
+        waiting.push(tokio::spawn(async move { model.run(x(), &[], &call).await }));
+        tokio::task::yield_now().await;
+    }
+    drop(permit);
+    blocked.await.unwrap().unwrap();
+    for call in waiting {
+        call.await.unwrap().unwrap();
+    }
+    let order = order.lock().clone();
+    order
+}
+
+#[tokio::test]
+async fn services_share_the_workers_by_time_and_weight() {
+    const ANT: (&str, Priority) = ("ant", Priority::Normal);
+    const BEE: (&str, Priority) = ("bee", Priority::Normal);
+    // A flood of short runs waits first; the long ones of the other service get as much time, not as many turns.
+    let calls: Vec<_> = [vec![ANT; 12], vec![BEE; 3]].concat();
+    let order = order_of(&calls, [100, 100], [1, 4]).await;
+    assert_eq!(order[..10].iter().filter(|name| **name == "bee").count(), 2, "{order:?}");
+    assert_eq!(order[1], "bee", "its first run is not behind the flood");
+    let order = order_of(&calls, [100, 400], [1, 1]).await;
+    assert_eq!(order[..5].iter().filter(|name| **name == "bee").count(), 3, "{order:?}");
+}
+
+#[tokio::test]
+async fn calls_of_high_priority_run_before_others_of_their_service() {
+    let (graph, permit) = gated();
+    let dispatcher = Dispatcher::new(one_worker()).unwrap();
+    let limits = QueueLimits { max_queue: 2, ..QueueLimits::default() };
+    let model = dispatcher.model_of_service(id(), graph.clone(), limits, &"ant".parse().unwrap());
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let spawn = |name: &'static str, priority| {
+        let (model, order) = (Arc::clone(&model), order.clone());
+        let call = CallContext { priority, ..CallContext::new("r") };
+        tokio::spawn(async move {
+            let answer = model.run(x(), &[], &call).await;
+            order.lock().push((name, answer.is_ok()));
+        })
+    };
+    let mut calls = vec![spawn("running", Priority::Normal)];
+    until_started(&graph, 1).await;
+    for (name, priority) in [("normal", Priority::Normal), ("low", Priority::Low), ("high", Priority::High)] {
+        calls.push(spawn(name, priority));
+        tokio::task::yield_now().await;
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(*order.lock(), [("low", false)], "it gave way in the full line");
+    for started in 2..=3 {
+        permit.send(()).unwrap();
+        until_started(&graph, started).await;
+        tokio::task::yield_now().await;
+    }
+    drop(permit);
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert_eq!(order.lock()[1..], [("running", true), ("high", true), ("normal", true)]);
+}
+
+#[tokio::test]
+async fn a_call_that_could_not_end_in_time_is_not_run() {
+    let clock = Moved::new();
+    let (gate, gates) = mpsc::channel::<()>();
+    let graph = Fake::new({
+        let clock = clock.clone();
+        move || {
+            let _ = gates.recv();
+            clock.advance(Duration::from_millis(50));
+        }
+    });
+    let dispatcher = Dispatcher::with_clock(one_worker(), clock.clone()).unwrap();
+    let model = dispatcher.model(id(), graph.clone());
+    for _ in 0..20 {
+        gate.send(()).unwrap();
+        call(&model).await.unwrap();
+    }
+    let spawn = |millis| {
+        let deadline = Some(Deadline::after(clock.now(), Duration::from_millis(millis)));
+        let (model, call) = (Arc::clone(&model), CallContext { deadline, ..CallContext::new("r") });
+        tokio::spawn(async move { model.run(x(), &[], &call).await })
+    };
+    let running = spawn(60_000);
+    until_started(&graph, 21).await;
+    // When the worker is free, one has 40 ms left for a run of 50, the other a second.
+    let (late, last) = (spawn(90), spawn(1000));
+    tokio::task::yield_now().await;
+    drop(gate);
+    running.await.unwrap().unwrap();
+    let failure = late.await.unwrap().unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Overloaded);
+    assert_eq!(
+        &*failure.message,
+        "model 'm:1' is overloaded: an answer would take about 50 ms, and the call has 40 ms left"
+    );
+    last.await.unwrap().unwrap();
+    assert_eq!(graph.runs(), 22);
 }
 
 #[tokio::test]

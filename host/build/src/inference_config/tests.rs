@@ -52,7 +52,11 @@ fn what_cannot_be_honoured_is_refused_by_name() {
     };
     check(json!({"docker": {"baseImage": "ubuntu"}}), "environment.docker.baseImage", "remove it");
     check(json!({"docker": {"baseDockerfile": "FROM x"}}), "environment.docker.baseDockerfile", "remove it");
-    check(json!({"python": {"userManagedDependencies": true}}), "environment.python.userManagedDependencies", "condaDependencies");
+    check(
+        json!({"python": {"userManagedDependencies": true}}),
+        "environment.python.userManagedDependencies",
+        "condaDependencies",
+    );
     check(json!({"spark": {"packages": ["x"]}}), "environment.spark", "");
     check(json!({"pyton": {}}), "environment.pyton", "did you mean 'python'?");
     check(json!({"docker": {"baseImages": 1}}), "environment.docker.baseImages", "did you mean 'baseImage'?");

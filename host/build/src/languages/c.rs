@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{APP, Compiled, Compiler, stage};
+use crate::dependencies::Dependency;
 use crate::detect::Plan;
 use crate::fingerprint::Fingerprint;
 use crate::places::variable;
@@ -69,7 +70,7 @@ impl Compiler for C {
 
     fn compile(&self, plan: &Plan, files: &[SourceFile], tools: &Tools<'_>) -> Result<Compiled, BuildError> {
         let mut zig = self.zig(tools)?;
-        let stage = stage(files)?;
+        let stage = stage(plan, files)?;
         let stage = stage.path();
         let sdk = stage.join("sdk");
         write_sdk(plan.world, &sdk)?;
@@ -93,7 +94,8 @@ impl Compiler for C {
         zig.args(bindings(&sdk)?);
         let log = run(&mut zig, Stdout::Shown, tools.progress)?.or_compiler_error(&self.identity)?;
         let module = fs::read(stage.join("app.wasm")).map_err(BuildError::io("read", "the compiled module"))?;
-        Ok(Compiled { module, log })
+        let dependencies = Dependency::tool(&self.identity).into_iter().collect();
+        Ok(Compiled { module, log, dependencies })
     }
 }
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{APP, Compiled, Compiler, stage};
+use super::{APP, Compiled, Compiler, stage, world_of};
+use crate::dependencies::{self, Dependency};
 use crate::detect::Plan;
 use crate::embedded;
 use crate::fingerprint::Fingerprint;
@@ -80,23 +81,26 @@ impl Compiler for JavaScript {
             Some(folder) => folder.clone(),
             None => tools.install(Tool::ComponentizeQjs)?,
         };
-        let stage = stage(files)?;
+        let stage = stage(plan, files)?;
         let stage = stage.path();
         let app = stage.join(APP);
         let mut log = install_packages(&app, tools)?;
+        let packages = dependencies::of_javascript(&app);
         let sdk = app.join("node_modules/scorehost");
         embedded::write(embedded::SDK_JAVASCRIPT, &sdk).map_err(BuildError::io("write", &sdk))?;
         stand_in_for_init(&stage.join("wit"))?;
         fs::write(app.join(GLUE), glue(plan)).map_err(BuildError::io("write", &app))?;
         tools.progress.step(&format!("compiling with {}", self.identity()));
         let mut command = Command::new(folder.join("node_modules/.bin/componentize-qjs"));
-        command.current_dir(&app).args(["--wit", "../wit", "--world", plan.world.name(), "--sync"]);
+        command.current_dir(&app).args(["--wit", "../wit", "--world", &world_of(plan), "--sync"]);
         command.args(["--module-root", ".", "--js", GLUE, "--output", "../app.wasm"]);
         log.push_str(&run(&mut command, Stdout::Shown, tools.progress)?.or_compiler_error(&self.identity())?);
         let mut module = fs::read(stage.join("app.wasm")).map_err(BuildError::io("read", "the compiled component"))?;
         component::rename_export(&mut module, "init", SPENT)?;
         component::rename_export(&mut module, STAND_IN, "init")?;
-        Ok(Compiled { module, log })
+        let mut dependencies = packages;
+        dependencies.extend(Dependency::tool(&self.identity()));
+        Ok(Compiled { module, log, dependencies })
     }
 }
 

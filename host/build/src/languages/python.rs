@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{APP, Compiled, Compiler, stage};
+use super::{APP, Compiled, Compiler, stage, world_of};
+use crate::dependencies::{self, Dependency};
 use crate::detect::Plan;
 use crate::embedded;
 use crate::fingerprint::Fingerprint;
@@ -90,7 +91,7 @@ impl Compiler for Python {
                 (venv.join("bin/componentize-py"), venv.join("bin/python"))
             }
         };
-        let stage = stage(files)?;
+        let stage = stage(plan, files)?;
         let stage = stage.path();
         embedded::write(embedded::SDK_PYTHON, &stage.join("sdk")).map_err(BuildError::io("write", stage))?;
         fs::write(stage.join("sdk").join(format!("{GLUE}.py")), glue(plan)).map_err(BuildError::io("write", stage))?;
@@ -98,13 +99,16 @@ impl Compiler for Python {
         tools.progress.step(&format!("compiling with {} (about 15 seconds)", self.identity));
         let mut command = Command::new(program);
         command.current_dir(stage).env_remove("VIRTUAL_ENV").env("PYTHONDONTWRITEBYTECODE", "1");
-        command.args(["-d", "wit", "-w", plan.world.name(), "componentize", GLUE, "-o", "app.wasm"]);
+        command.args(["-d", "wit", "-w", &world_of(plan), "componentize", GLUE, "-o", "app.wasm"]);
         for folder in search_path(&plan.entry) {
             command.arg("-p").arg(folder);
         }
         log.push_str(&run(&mut command, Stdout::Shown, tools.progress)?.or_compiler_error(&self.identity)?);
         let module = fs::read(stage.join("app.wasm")).map_err(BuildError::io("read", "the compiled component"))?;
-        Ok(Compiled { module, log })
+        let mut dependencies = dependencies::of_python(&stage.join("deps"));
+        dependencies.extend(Dependency::tool(&self.identity));
+        dependencies.push(Dependency::new("toolchain", "cpython", CPYTHON));
+        Ok(Compiled { module, log, dependencies })
     }
 }
 

@@ -10,6 +10,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use super::{Compiled, Compiler};
+use crate::dependencies::{self, Dependency};
 use crate::detect::Plan;
 use crate::fingerprint::{Fingerprint, of_bytes};
 use crate::process::{Stdout, run};
@@ -32,6 +33,19 @@ impl Rust {
         let (rustc, standard, target) = installed::find(plan, tools)?;
         lock_versions(&plan.source, tools)?;
         Ok(Self { rustc, standard, target })
+    }
+
+    /// Packages that the module is linked with.
+    fn dependencies(&self, plan: &Plan, tools: &Tools<'_>) -> Result<Vec<Dependency>, BuildError> {
+        let mut metadata = cargo(&plan.source);
+        // Everything is there after a build: nothing needs to be downloaded, and nothing is chosen anew.
+        metadata.args(["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform", &self.target]);
+        let finished = run(&mut metadata, Stdout::Kept, tools.progress)?;
+        let listed = finished.stdout.clone();
+        finished.or_compiler_error("cargo")?;
+        let mut dependencies = dependencies::of_rust(&listed, &plan.source.join("Cargo.toml"));
+        dependencies.extend(Dependency::tool(&self.rustc.release()));
+        Ok(dependencies)
     }
 
     fn command(&self, plan: &Plan, tools: &Tools<'_>) -> Command {
@@ -88,7 +102,7 @@ impl Compiler for Rust {
             hint: Some("a scorer is a library: [lib] crate-type = [\"cdylib\"]".into()),
         })?;
         let module = fs::read(&file).map_err(BuildError::io("read", file))?;
-        Ok(Compiled { module, log })
+        Ok(Compiled { module, log, dependencies: self.dependencies(plan, tools)? })
     }
 }
 

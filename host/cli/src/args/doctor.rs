@@ -33,6 +33,9 @@ pub(crate) struct DoctorArgs {
         value_name = "URL[,AUDIENCE...][,jwks=URL]"
     )]
     pub(crate) issuers: Vec<String>,
+    /// Certificates that issuers' servers are trusted by, as given to serve
+    #[arg(long, env = "SCOREHOST_ISSUER_CA", hide_env_values = true, value_name = "FILE")]
+    pub(crate) issuer_ca: Option<PathBuf>,
     /// Where collected data goes: the URL of an object store, or a folder
     #[arg(long, value_name = "URL")]
     pub(crate) collection: Option<String>,

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::gate::Level;
 use super::pair;
 
 #[derive(Debug, Subcommand)]
@@ -28,6 +29,54 @@ pub(crate) enum ScorerCommand {
         #[arg(value_name = "OUT.wasm")]
         component: PathBuf,
     },
+    /// Check a component before it runs: what it can reach, what a deployment would give it, known flaws of its parts
+    Scan(ScanArgs),
+    /// Make a pair of keys to sign components with
+    Keygen {
+        /// File for the private key; the public key goes to the same name with .pub
+        #[arg(short, long = "out", value_name = "KEY")]
+        out: PathBuf,
+    },
+    /// Sign a component
+    Sign {
+        /// Component to sign
+        #[arg(value_name = "OUT.wasm")]
+        component: PathBuf,
+        /// Private key, as PEM
+        #[arg(long, value_name = "KEY")]
+        key: PathBuf,
+        /// Signature to write [default: the component's name with .sig]
+        #[arg(short, long = "out", value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Check a component's signature
+    Verify {
+        /// Component that was signed
+        #[arg(value_name = "OUT.wasm")]
+        component: PathBuf,
+        /// Its signature [default: the component's name with .sig]
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+        /// Public key, as PEM
+        #[arg(long, value_name = "FILE")]
+        public_key: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    /// Component to scan
+    #[arg(value_name = "OUT.wasm")]
+    pub(crate) component: PathBuf,
+    /// Known flaws of packages, in the OSV format
+    #[arg(long, value_name = "FILE")]
+    pub(crate) advisories: Option<PathBuf>,
+    /// deploymentconfig.json that it would be deployed with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dc: Option<PathBuf>,
+    /// Exit with 1 where there is a known flaw of this severity or worse
+    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
+    pub(crate) fail_on: Level,
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +108,12 @@ pub(crate) struct RunArgs {
     /// Give the scorer real random numbers
     #[arg(long)]
     pub(crate) random: bool,
+    /// Host that the scorer may send HTTP requests to, with a port where it is not 80 or 443; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) outbound: Vec<String>,
+    /// The same for a host whose name leads to this machine or a private network
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) outbound_private: Vec<String>,
     /// ONNX Runtime's shared library
     #[arg(long, env = "SCOREHOST_ONNXRUNTIME", hide_env_values = true, value_name = "FILE")]
     pub(crate) onnxruntime: Option<PathBuf>,

@@ -61,7 +61,13 @@ pub(super) fn login(global: &Global, url: &str, screen: &mut Screen<'_>) -> Resu
     let client = super::client_of(url, &global.trust)?.with_credential(Some(credential.clone()));
     let who = client.whoami().doing(doing)?;
     let path = store().and_then(|store| store.keep(url, &credential)).doing(doing)?;
-    screen.note(&format!("logged in to {} as {} with role {}; kept in {}", client.base(), who.name, who.role, path.display()));
+    screen.note(&format!(
+        "logged in to {} as {} with role {}; kept in {}",
+        client.base(),
+        who.name,
+        who.role,
+        path.display()
+    ));
     Ok(())
 }
 

@@ -36,9 +36,11 @@ pub(super) fn run(
         }
         None => None,
     };
+    let signature = arguments.signature.as_deref().map(read_text).transpose()?;
     let deployment = wire::Deployment {
         models: arguments.models,
         scorer,
+        signature: signature.map(|line| line.trim().to_owned()),
         deployment: if arguments.no_auth { Some(opened(deployment)) } else { deployment },
         variables,
         version: arguments.version.map(|version| version.to_string()),

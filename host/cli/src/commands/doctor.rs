@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scorehost_build::BuilderConfig;
+use scorehost_control::client::ClientTls;
 use scorehost_core::{ErrorKind, Failure};
 
 use super::{client_tls, connect};
@@ -76,10 +77,12 @@ fn local(host: &dyn Host, phases: &[Phase], arguments: &DoctorArgs) -> Result<Ve
 
 /// What may have to wait for others.
 fn remote(host: &dyn Host, global: &Global, phases: &[Phase], arguments: DoctorArgs) -> Result<Vec<Check>, CliError> {
-    let network: Arc<dyn Network> = Arc::new(Internet(client_tls(&global.trust)));
+    let trusting = |authorities| Internet(ClientTls { authorities, ..ClientTls::default() });
+    // --ca is for the server alone: others are trusted as this machine trusts them.
+    let outside: Arc<dyn Network> = Arc::new(trusting(None));
     let mut checks = Vec::new();
     if phases.contains(&Phase::Build) {
-        checks.extend(doctor::build(&BuilderConfig::default(), &network));
+        checks.extend(doctor::build(&BuilderConfig::default(), &outside));
     }
     // A data directory without a server can be looked at before the first start.
     let server = global.server.is_some() || arguments.data_dir.is_none();
@@ -87,7 +90,8 @@ fn remote(host: &dyn Host, global: &Global, phases: &[Phase], arguments: DoctorA
         || (phases.contains(&Phase::Register) && server)
     {
         let read_certificate = host.certificate_reader();
-        let asking = Arc::new(Asking { client: connect(global)?, network: Arc::clone(&network), read_certificate });
+        let network = Arc::new(Internet(client_tls(&global.trust)));
+        let asking = Arc::new(Asking { client: connect(global)?, network, read_certificate });
         let sample = sample(&arguments)?;
         for phase in phases {
             checks.extend(match phase {
@@ -101,9 +105,10 @@ fn remote(host: &dyn Host, global: &Global, phases: &[Phase], arguments: DoctorA
         }
     }
     if phases.contains(&Phase::Issuers) {
+        let network: Arc<dyn Network> = Arc::new(trusting(arguments.issuer_ca.clone()));
         checks.extend(doctor::issuers(&arguments.issuers, &network));
     }
-    checks.extend(arguments.collection.iter().map(|target| doctor::collection(target, &network)));
+    checks.extend(arguments.collection.iter().map(|target| doctor::collection(target, &outside)));
     Ok(checks)
 }
 

@@ -135,7 +135,18 @@ fn report_of(report: &Report) -> String {
         ]
     });
     table(
-        &["version", "role", "share", "requests", "failed", "errors", "p50", "p95", "p50 vs control", "differing answers"],
+        &[
+            "version",
+            "role",
+            "share",
+            "requests",
+            "failed",
+            "errors",
+            "p50",
+            "p95",
+            "p50 vs control",
+            "differing answers",
+        ],
         rows,
     )
 }

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use scorehost_core::Failure;
+use scorehost_control::files::outbound_place;
+use scorehost_core::{Failure, Outbound};
 use serde::Serialize;
 
 use crate::args::RunArgs;
@@ -24,6 +25,7 @@ pub(super) fn run(host: &dyn Host, arguments: RunArgs, screen: &mut Screen<'_>) 
         memory_bytes: arguments.memory_mib << 20,
         clock: arguments.clock,
         random: arguments.random,
+        outbound: outbound(&arguments).doing(doing)?,
         onnxruntime: arguments.onnxruntime.clone(),
     };
     let report = host.run_local(options).doing(doing)?;
@@ -34,6 +36,18 @@ pub(super) fn run(host: &dyn Host, arguments: RunArgs, screen: &mut Screen<'_>) 
         screen.note(&format!("{:>10.3} ms  {step}", took.as_secs_f64() * 1000.0));
     }
     print(report, screen)
+}
+
+fn outbound(arguments: &RunArgs) -> Result<Vec<Outbound>, Failure> {
+    let open = arguments.outbound.iter().map(|text| (text, false));
+    let private = arguments.outbound_private.iter().map(|text| (text, true));
+    let place = |(text, private): (&String, bool)| {
+        outbound_place(text, private).ok_or_else(|| {
+            Failure::invalid(format!("'{text}' is no host"))
+                .with_hint("write api.example.com, localhost:8080 or *.example.com")
+        })
+    };
+    open.chain(private).map(place).collect()
 }
 
 fn print(report: RunReport, screen: &mut Screen<'_>) -> Result<(), CliError> {

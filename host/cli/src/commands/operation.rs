@@ -86,7 +86,7 @@ fn step(line: &LogLine, began: u64) -> String {
 fn log(client: &Client, operation: &Operation) -> Option<Vec<String>> {
     let service: ServiceName = operation.service.parse().ok()?;
     let mut text = String::new();
-    client.logs(&service, LOG_LINES, false).ok()?.read_to_string(&mut text).ok()?;
+    client.logs(&service, None, LOG_LINES, false).ok()?.read_to_string(&mut text).ok()?;
     Some(text.lines().map(str::to_owned).collect())
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use scorehost_build::{BuildOutcome, BuildRequest, Builder, BuilderConfig, CacheUse, Language, templates};
@@ -9,6 +10,9 @@ use crate::progress::Bar;
 use crate::screen::{Screen, sheet, size, table};
 use crate::source::read;
 use crate::{CliError, Host, Inspection};
+
+mod scan;
+mod sign;
 
 pub(super) fn run(host: &dyn Host, command: ScorerCommand, screen: &mut Screen<'_>) -> Result<(), CliError> {
     match command {
@@ -22,6 +26,12 @@ pub(super) fn run(host: &dyn Host, command: ScorerCommand, screen: &mut Screen<'
             let inspection = host.inspect(&read(&component)?);
             let inspection = inspection.doing(|| format!("inspect '{}'", component.display()))?;
             Ok(screen.result(&inspection, show)?)
+        }
+        ScorerCommand::Scan(arguments) => scan::run(host, &arguments, screen),
+        ScorerCommand::Keygen { out } => sign::keygen(host, &out, screen),
+        ScorerCommand::Sign { component, key, out } => sign::sign(host, &component, &key, out, screen),
+        ScorerCommand::Verify { component, signature, public_key } => {
+            sign::verify(host, &component, signature, &public_key, screen)
         }
     }
 }
@@ -91,10 +101,28 @@ fn show(inspection: &Inspection) -> String {
         ("Digest", inspection.digest.clone()),
         ("Made by", toolchain.join(", ")),
         ("Exports", inspection.exports.join(", ")),
+        ("Packages", packages(inspection)),
     ]);
     let rows = inspection.capabilities.iter().map(|capability| {
-        let granted = if capability.granted { "yes" } else { "NO" };
+        let granted = match (&capability.needs, capability.granted) {
+            (_, false) => "NO",
+            (Some(_), true) => "where listed",
+            (None, true) => "yes",
+        };
         vec![capability.name.clone(), granted.to_owned(), capability.meaning.clone(), capability.imports.join(" ")]
     });
     format!("{facts}\n\n{}", table(&["can reach", "granted", "meaning", "imports"], rows))
+}
+
+/// How many packages of which ecosystem.
+fn packages(inspection: &Inspection) -> String {
+    let Some(dependencies) = &inspection.dependencies else {
+        return "unknown: it does not list them, and an advisory list cannot be compared with it".to_owned();
+    };
+    let mut counts = BTreeMap::new();
+    for dependency in dependencies {
+        *counts.entry(dependency.ecosystem.as_str()).or_insert(0_u32) += 1;
+    }
+    let counts: Vec<String> = counts.into_iter().map(|(ecosystem, count)| format!("{count} {ecosystem}")).collect();
+    if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
 }

@@ -64,9 +64,8 @@ fn keys(client: &Client, arguments: &KeysArgs, screen: &mut Screen<'_>) -> Resul
         }
         None => client.keys(service).doing(|| format!("show the keys of service '{service}'"))?,
     };
-    let rows = |keys: &Keys| {
-        sheet([("Primary key", keys.primary_key.clone()), ("Secondary key", keys.secondary_key.clone())])
-    };
+    let rows =
+        |keys: &Keys| sheet([("Primary key", keys.primary_key.clone()), ("Secondary key", keys.secondary_key.clone())]);
     Ok(screen.result(&keys, rows)?)
 }
 
@@ -184,7 +183,8 @@ fn list(services: &[Service], base: &str) -> String {
 /// Copies the log as it comes, line by line where it is followed.
 fn logs(client: &Client, arguments: &LogsArgs, screen: &mut Screen<'_>) -> Result<(), CliError> {
     let doing = || format!("read the log of service '{}'", arguments.service);
-    let mut log = client.logs(&arguments.service, arguments.version.as_ref(), arguments.tail, arguments.follow).doing(doing)?;
+    let mut log =
+        client.logs(&arguments.service, arguments.version.as_ref(), arguments.tail, arguments.follow).doing(doing)?;
     let mut buffer = [0; 16 << 10];
     loop {
         let count = log.read(&mut buffer).map_err(|error| Failure::new(ErrorKind::Unavailable, error.to_string()));

@@ -54,19 +54,22 @@ fn a_failed_operation_shows_the_end_of_the_log() {
         id: "1-1".into(),
         action: "deploy".into(),
         service: "digits".into(),
+        version: None,
         state: wire::OperationState::TimedOut,
         phase: "init".into(),
         revision: 3,
         warnings: Vec::new(),
+        log: Vec::new(),
         started_ms: 0,
         updated_ms: 0,
         error: Some(wire::Error { kind: "deadline".into(), message: "too slow".into(), hint: None }),
+        remains: Some("version 1 answers as before".into()),
     };
     let error = CliError::Operation { operation: Box::new(operation), log: vec!["loading".into()] };
     assert_eq!(error.exit_code(), 6);
     assert_eq!(
         error.render(),
-        "error: could not deploy service 'digits': TimedOut\n  too slow\n  log of the service:\n  loading\nhint: scorehost service logs digits\n"
+        "error: could not deploy service 'digits': TimedOut\n  too slow\n  version 1 answers as before\n  log of the service:\n  loading\nhint: scorehost service logs digits\n"
     );
 }
 

@@ -98,7 +98,13 @@ fn a_service_is_deployed_shown_scored_and_deleted() {
 fn a_deployment_that_fails_says_why_with_the_log() {
     let server = with_digits();
     let ran = server.run(&["deploy", "-n", "broken", "-m", "digits"]);
-    let parts = ["could not deploy service 'broken': Failed", "init() raised", "broken was here", "hint: mend init()"];
+    let parts = [
+        "could not deploy service 'broken': Failed",
+        "init() raised",
+        "service 'broken' was not made",
+        "broken was here",
+        "hint: mend init()",
+    ];
     fails(&ran, 7, &parts);
 }
 
@@ -160,4 +166,82 @@ fn small_commands_answer() {
         made.contains("scorehost scorer build") && std::path::Path::new(&server.path("new/score.py")).exists(),
         "{made}"
     );
+}
+
+#[test]
+fn versions_are_rolled_out_compared_promoted_and_deleted() {
+    let server = with_digits();
+    ok(server.run(&["deploy", "-n", "digits", "-m", "digits"]));
+    let ran = server.run(&["deploy", "-n", "digits", "-m", "digits", "--version", "v2", "--traffic", "10", "--wait"]);
+    assert!(ran.err.contains(" s  accepted") && ran.err.contains(" s  done"), "{ran:?}");
+    let shown = ok(ran);
+    for part in ["VERSION", "default,control", "90 %", "10 %"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    ok(server.run(&["deploy", "-n", "digits", "-m", "digits", "--version", "v3"]));
+    let shown = ok(server.run(&["endpoint", "traffic", "digits", "v3=5.5", "v2=20%"]));
+    assert!(shown.contains("74.5 %") && shown.contains("5.5 %"), "{shown}");
+    let ran = server.run(&["endpoint", "traffic", "digits", "v2=96"]);
+    fails(&ran, 2, &["could not change the traffic", "101.5 % together", "hint:"]);
+
+    ok(server.run(&["endpoint", "sticky", "digits", "--header", "X-User"]));
+    ok(server.run(&["endpoint", "control", "digits", "v2"]));
+    let shown = ok(server.run(&["endpoint", "shadow", "digits", "v3", "--percent", "50"]));
+    for part in ["by header x-user", "50 % to v3", "shadow", "control"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    ok(server.run(&["endpoint", "sticky", "digits", "--none"]));
+    ok(server.run(&["endpoint", "control", "digits", "--none"]));
+    let json = ok(server.run(&["endpoint", "shadow", "digits", "--none", "--output", "json"]));
+    let shown: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&shown["traffic"]["sticky"], &shown["traffic"]["shadow"]), (&Value::Null, &Value::Null));
+
+    let report = ok(server.run(&["endpoint", "report", "digits"]));
+    for part in ["P95", "+20.0 %", "2 of 8: 25 %, by 5.000e-1 at most", "10 %", "24 ms"] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    let shown = ok(server.run(&["endpoint", "promote", "digits", "v2"]));
+    assert!(shown.contains("94.5 %"), "{shown}");
+    fails(&server.run(&["endpoint", "delete", "digits", "v2"]), 4, &["is the default", "endpoint promote digits"]);
+    ok(server.run(&["endpoint", "delete", "digits", "1"]));
+    fails(&server.run(&["endpoint", "promote", "digits", "1"]), 3, &["no version '1'", "v2, v3"]);
+    let listed = ok(server.run(&["service", "operations", "digits"]));
+    assert!(listed.contains("delete version") && listed.contains("promote"), "{listed}");
+}
+
+#[test]
+fn settings_and_replicas_change_without_a_new_deployment() {
+    let server = with_digits();
+    ok(server.run(&["deploy", "-n", "digits", "-m", "digits", "--no-auth"]));
+    let set = ["service", "update", "digits", "--set", "maxQueueWaitMs=123", "--var", "A=1", "--output", "json"];
+    let shown: Value = serde_json::from_str(&ok(server.run(&set))).unwrap();
+    assert_eq!((&shown["settings"]["maxQueueWaitMs"], &shown["variables"][0]), (&123.into(), &"A".into()));
+    assert_eq!(shown["auth"], "none");
+    assert!(ok(server.run(&["service", "scale", "digits", "--replicas", "3"])).contains("3 to 3"));
+    assert!(ok(server.run(&["service", "scale", "digits", "--min", "0", "--max", "2"])).contains("0 to 2"));
+    fails(&server.run(&["service", "update", "digits"]), 2, &["nothing is to be changed", "--set KEY=VALUE"]);
+    let wrong = server.run(&["service", "update", "digits", "--set", "maxQueueWait=1"]);
+    fails(&wrong, 2, &["did you mean 'maxQueueWaitMs'?"]);
+    let secret = server.run(&["service", "update", "digits", "--set", "keys.primaryKey=x"]);
+    fails(&secret, 2, &["command line", "--key-file"]);
+}
+
+#[test]
+fn keys_are_shown_replaced_and_used() {
+    let server = with_digits();
+    let shown = ok(server.run(&["deploy", "-n", "digits", "-m", "digits"]));
+    assert!(shown.contains("scorehost service keys digits") && !shown.contains("generated-"), "{shown}");
+    let keys = ok(server.run(&["service", "keys", "digits"]));
+    assert!(keys.contains("generated-1") && keys.contains("generated-2"), "{keys}");
+    let keys = ok(server.run(&["service", "keys", "digits", "--regenerate", "secondary"]));
+    assert!(keys.contains("generated-1") && keys.contains("generated-3"), "{keys}");
+    let file = server.file("key", "my-own-key-0123\n");
+    let regenerate = ["service", "keys", "digits", "--regenerate", "primary", "--key-file", &file, "--output", "json"];
+    let keys: Value = serde_json::from_str(&ok(server.run(&regenerate))).unwrap();
+    assert_eq!(keys["primaryKey"], "my-own-key-0123");
+    fails(&server.run(&["service", "token", "digits"]), 4, &["takes no tokens", "service keys digits"]);
+
+    let body = server.file("body", "x");
+    fails(&server.run(&["score", "locked", "--file", &body]), 2, &["answered 401", "no key", "SCOREHOST_KEY"]);
+    assert_eq!(ok(server.run(&["score", "locked", "--file", &body, "--key", "open-sesame"])), "in");
 }

@@ -30,6 +30,27 @@ fn every_documented_command_line_parses() {
         "scorehost deploy -n service -m NAME:1 -m OTHER:2",
         "scorehost deploy -n service -m NAME:1 --scorer OUT.wasm --dc deploymentconfig.json",
         "scorehost deploy -n service -m NAME:1 --ic inferenceconfig.json --dc deploymentconfig.json",
+        "scorehost deploy -n service -m NAME:1 --version v2 --traffic 10 --no-auth --wait",
+        "scorehost service update service --set maxQueueWaitMs=100 --set autoScaler.maxReplicas=4 --dc FILE --var A=1",
+        "scorehost service scale service --replicas 3",
+        "scorehost service scale service --min 0 --max 4 --version v2",
+        "scorehost service keys service",
+        "scorehost service keys service --regenerate primary --key-file FILE",
+        "scorehost service token service",
+        "scorehost service operations",
+        "scorehost service operations service",
+        "scorehost endpoint show service",
+        "scorehost endpoint traffic service v2=10 v3=5.5",
+        "scorehost endpoint promote service v2",
+        "scorehost endpoint control service v2",
+        "scorehost endpoint control service --none",
+        "scorehost endpoint sticky service --header x-user",
+        "scorehost endpoint sticky service --caller",
+        "scorehost endpoint sticky service --none",
+        "scorehost endpoint shadow service v2 --percent 10",
+        "scorehost endpoint shadow service --none",
+        "scorehost endpoint delete service v2",
+        "scorehost endpoint report service",
         "scorehost service list",
         "scorehost service show service",
         "scorehost service logs service --follow",
@@ -60,6 +81,16 @@ fn wrong_command_lines_are_refused_with_the_rule() {
     check("scorehost model register --name N --path F --tag novalue", "KEY=VALUE");
     check("scorehost deploy -n X -m N:1", "3-32 characters");
     check("scorehost deploy -n svc -m N:1 --scorer A --ic B", "cannot be used with");
+    check("scorehost deploy -n svc -m N:1 --version V2", "whole number from 1 on");
+    check("scorehost deploy -n svc -m N:1 --traffic 101", "from 0 to 100");
+    check("scorehost service scale svc", "--replicas");
+    check("scorehost service scale svc --replicas 1 --max 2", "cannot be used with");
+    check("scorehost service keys svc --key-file F", "--regenerate");
+    check("scorehost endpoint traffic svc", "VERSION=PERCENT");
+    check("scorehost endpoint traffic svc v2", "expected VERSION=PERCENT");
+    check("scorehost endpoint shadow svc", "VERSION");
+    check("scorehost endpoint control svc v2 --none", "cannot be used with");
+    check("scorehost endpoint sticky svc", "--header");
     check("scorehost serve", "--data-dir");
     check("scorehost serve --data-dir D --http localhost", "--http");
     check("scorehost model list --output xml", "json");

@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,15 +10,19 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use scorehost_auth::{Gatekeeper, Principal, Role};
 use scorehost_control::desired::{Board, Observed};
-use scorehost_control::{BodyError, Control, ControlConfig, Facts, LogFeed, LogTail, ServiceLogs, wire};
-use scorehost_core::{BoxFuture, ErrorKind, Failure, RawResponse, ServiceName, SystemClock};
+use scorehost_control::{
+    BodyError, Control, ControlConfig, Difference, Facts, Latency, LogFeed, LogTail, Neighbours, Reports, ServiceLogs,
+    VersionReport, wire,
+};
+use scorehost_core::{BoxFuture, ErrorKind, Failure, RawResponse, Secret, ServiceName, SystemClock};
 use scorehost_registry::Registry;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::{Capability, Host, Inspection, RunOptions, RunReport, ServeOptions};
+use crate::{Capability, Dependency, Flaw, Host, Inspection, KeyPair, RunOptions, RunReport, ServeOptions};
 
 type Body = UnsyncBoxBody<Bytes, BodyError>;
 
@@ -39,9 +44,41 @@ impl LogFeed for NoMore {
 struct Prints;
 
 impl ServiceLogs for Prints {
-    fn open(&self, service: &ServiceName, _tail: usize) -> Option<LogTail> {
+    fn open(&self, service: &ServiceName, _: Option<&str>, _tail: usize) -> Option<LogTail> {
         let lines = vec![format!("{service} was here")];
         Some(LogTail { lines, feed: Box::new(NoMore) })
+    }
+}
+
+/// Version `v2` was called, and its answers compared with those of version `1`.
+struct Measured;
+
+impl Reports for Measured {
+    fn versions(&self, _service: &ServiceName) -> Vec<VersionReport> {
+        let report = |version: &str, p50, differences| VersionReport {
+            version: version.into(),
+            succeeded: 90,
+            failed: vec![(ErrorKind::ScorerFault, 10)],
+            cancelled: 0,
+            latency: Some(Latency {
+                mean: Duration::from_millis(p50),
+                p50: Duration::from_millis(p50),
+                p95: Duration::from_millis(2 * p50),
+                p99: Duration::from_millis(3 * p50),
+            }),
+            differences,
+        };
+        let difference = Difference {
+            with: "1".into(),
+            copied: 10,
+            dropped: 0,
+            equal: 6,
+            differing: 2,
+            failed: 2,
+            largest: Some(0.5),
+            mean: Some(0.25),
+        };
+        vec![report("1", 10, Vec::new()), report("v2", 12, vec![difference])]
     }
 }
 
@@ -51,8 +88,17 @@ impl Server {
         let runtime = Runtime::new().unwrap();
         let registry = Arc::new(Registry::open(dir.path().join("data")).unwrap());
         let config = ControlConfig { operation_timeout: Duration::from_secs(60), ..ControlConfig::default() };
-        let handle = runtime.handle().clone();
-        let control = Control::new(registry, config, Arc::new(Prints), Arc::new(SystemClock), handle);
+        let keys = AtomicU32::new(1);
+        let neighbours = Neighbours {
+            registry,
+            logs: Arc::new(Prints),
+            reports: Arc::new(Measured),
+            gatekeeper: Gatekeeper::open(),
+            new_key: Arc::new(move || Ok(Secret::new(format!("generated-{}", keys.fetch_add(1, Ordering::Relaxed))))),
+            clock: Arc::new(SystemClock),
+            runtime: runtime.handle().clone(),
+        };
+        let control = Control::new(neighbours, config);
         let device = wire::Device {
             name: "cpu".to_owned(),
             executor: "reference".to_owned(),
@@ -110,9 +156,17 @@ async fn accept(listener: TcpListener, control: Control) {
     }
 }
 
-async fn answer(control: Control, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(control: Control, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     if request.uri().path().starts_with("/management/") {
+        // Who calls is the ingress's matter; here everyone is an administrator.
+        request.extensions_mut().insert(Principal { name: "credential:test".into(), role: Some(Role::Admin) });
         return Ok(control.handle(request).await.unwrap_or_else(|failure| refused(&failure)));
+    }
+    if request.uri().path() == "/api/v1/service/locked/score" {
+        let key = request.headers().get("authorization").is_some_and(|value| value == "Bearer open-sesame");
+        let (status, body) =
+            if key { (StatusCode::OK, "in") } else { (StatusCode::UNAUTHORIZED, r#"{"message": "no key"}"#) };
+        return Ok(whole(status, body));
     }
     let known = request.uri().path() == "/api/v1/service/digits/score";
     let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -180,6 +234,10 @@ impl Host for Told {
         Ok(Vec::new())
     }
 
+    fn certificate_reader(&self) -> crate::ReadCertificate {
+        |_| Err("no certificates on this stage".to_owned())
+    }
+
     fn inspect(&self, component: &[u8]) -> Result<Inspection, Failure> {
         let granted = component != b"socket opener";
         if component == b"core module" {
@@ -189,6 +247,7 @@ impl Host for Told {
             name: "network".to_owned(),
             meaning: "opens sockets".to_owned(),
             granted,
+            needs: None,
             imports: vec!["wasi:sockets/tcp@0.2.0".to_owned()],
         };
         Ok(Inspection {
@@ -198,6 +257,32 @@ impl Host for Told {
             capabilities: vec![capability],
             exports: vec!["run".to_owned()],
             toolchain: Vec::new(),
+            dependencies: (component != b"silent").then(|| vec![dependency()]),
         })
     }
+
+    fn flaws(&self, _: &[u8], advisories: &str) -> Result<Vec<Flaw>, Failure> {
+        let severity = if advisories.contains("mild") { "low" } else { "critical" };
+        let (advisory, summary) = ("RUSTSEC-1".to_owned(), "reads too much".to_owned());
+        let flaw = Flaw { advisory, severity, dependency: dependency(), fixed: Some("1.0.1".to_owned()), summary };
+        Ok(if advisories.is_empty() { Vec::new() } else { vec![flaw] })
+    }
+
+    fn keygen(&self) -> KeyPair {
+        let (private_key, public_key) = ("private\n".to_owned(), "public\n".to_owned());
+        KeyPair { private_key, public_key, id: "0123".to_owned() }
+    }
+
+    fn sign(&self, component: &[u8], private_key: &str) -> Result<String, Failure> {
+        Ok(format!("{} by {}", String::from_utf8_lossy(component), private_key.trim()))
+    }
+
+    fn verify(&self, component: &[u8], signature: &str, _: &str) -> Result<String, Failure> {
+        let good = signature == format!("{} by private", String::from_utf8_lossy(component));
+        good.then(|| "0123".to_owned()).ok_or_else(|| Failure::new(ErrorKind::Forbidden, "the signature is wrong"))
+    }
+}
+
+fn dependency() -> Dependency {
+    Dependency { ecosystem: "crates.io".to_owned(), name: "parser".to_owned(), version: "1.0.0".to_owned() }
 }

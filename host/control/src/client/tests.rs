@@ -22,7 +22,7 @@ fn a_server_that_is_not_there_comes_with_the_command_to_start_one() {
 
 #[test]
 fn a_url_that_is_none_is_refused() {
-    for url in ["", "127.0.0.1:8080", "https://host", "http://", "http://a b"] {
+    for url in ["", "127.0.0.1:8080", "ftp://host", "http://", "https://", "http://a b"] {
         assert_eq!(Client::new(url).err().unwrap().kind, ErrorKind::InvalidInput, "{url}");
     }
 }

@@ -20,7 +20,7 @@ struct Document {
     traffic: wire::Traffic,
 }
 
-/// Keys are kept as they are: a key must be shown to who asks for it, and the data directory is for its owner alone.
+/// Keys are kept as they are: they must be shown to who may see them. The registry keeps its file to its owner.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case", tag = "kind")]
 enum AccessDocument {

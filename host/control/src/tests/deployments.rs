@@ -49,6 +49,7 @@ async fn a_failed_update_leaves_what_ran_before() {
     let operation = stage.deploy("digits", update).await.unwrap();
     assert_eq!(operation["state"], "Failed");
     assert_eq!(operation["error"], json!({"kind": "scorer_fault", "message": "init raised", "hint": "see the log"}));
+    assert_eq!(operation["remains"], "version 1 of service 'digits' answers as before");
     let service = stage.json("GET", "/services/digits", Value::Null).await.unwrap();
     assert_eq!((&service["state"], &service["variables"]), (&json!("Healthy"), &json!([])));
     let desired = stage.control.board().subscribe().borrow().versions[&key()].clone();
@@ -63,7 +64,10 @@ async fn a_failed_first_deployment_leaves_nothing() {
     assert_eq!(stage.deploy("digits", digits()).await.unwrap()["state"], "Failed");
     let error = stage.json("GET", "/services/digits", Value::Null).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
-    assert!(stage.registry.documents("service").unwrap().is_empty());
+    for kind in ["endpoint", "version"] {
+        assert!(stage.registry.documents(kind).unwrap().is_empty());
+    }
+    assert!(stage.front("digits").is_none());
     assert_eq!(stage.restarted().control.restore().await.unwrap(), 0);
 }
 

@@ -55,5 +55,7 @@ async fn a_stopped_service_can_be_deleted_though_nothing_reports_it_gone() {
     stage.control.unload("digits").await.unwrap();
     let deletion = stage.json("DELETE", "/services/digits", Value::Null).await.unwrap();
     assert_eq!(stage.ended(&deletion).await.unwrap()["state"], "Succeeded");
-    assert!(stage.registry.documents("service").unwrap().is_empty());
+    for kind in ["endpoint", "version"] {
+        assert!(stage.registry.documents(kind).unwrap().is_empty());
+    }
 }

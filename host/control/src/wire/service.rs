@@ -14,6 +14,9 @@ pub struct Deployment {
     /// `sha256:…` of an uploaded component; none for a no-code service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scorer: Option<String>,
+    /// Signature of the component: the line that `scorehost scorer sign` writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// Content of a `deploymentconfig.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Value>,
@@ -41,6 +44,9 @@ pub struct Update {
     /// Another uploaded component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scorer: Option<String>,
+    /// Signature of that component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// Keys of a `deploymentconfig.json` that change (JSON Merge Patch, RFC 7386: `null` takes a key back to its default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Value>,
@@ -148,10 +154,39 @@ pub struct Service {
     pub scoring_path: String,
     /// Path of the Open Inference Protocol on the HTTP door.
     pub inference_path: String,
+    /// What the default version's component is and can reach; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Manifest>,
     /// Unix time of the first deployment, in seconds.
     pub created: u64,
     /// Unix time of the last change, in seconds.
     pub updated: u64,
+}
+
+/// What a component is, read from its imports, and what its deployment makes of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// How it is called.
+    pub world: Option<String>,
+    /// What it can reach.
+    pub capabilities: Vec<Reach>,
+    /// Packages that it says it contains; none where it says nothing.
+    pub dependencies: Option<usize>,
+    /// Id of the key that signed it.
+    pub signed_by: Option<String>,
+    /// Whether this host trusts that key, and the signature was checked.
+    pub trusted: bool,
+}
+
+/// One kind of thing that a component can reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// Short name, such as `models`.
+    pub name: String,
+    /// What this deployment gives it: `granted`, `nothing`, or the hosts.
+    pub given: String,
+    /// The imports, by full name.
+    pub imports: Vec<String>,
 }
 
 /// A version of a service.

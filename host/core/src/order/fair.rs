@@ -166,7 +166,10 @@ impl<T> FairQueue<T> {
     pub fn drain(&mut self) -> Vec<T> {
         self.order.clear();
         self.length = 0;
-        std::mem::take(&mut self.waiting).into_values().flat_map(|mut flow| flow.items.drain().collect::<Vec<_>>()).collect()
+        std::mem::take(&mut self.waiting)
+            .into_values()
+            .flat_map(|mut flow| flow.items.drain().collect::<Vec<_>>())
+            .collect()
     }
 
     fn change<R>(&mut self, flow: &Flow, change: impl FnOnce(&mut Line<T>) -> R) -> Option<R> {

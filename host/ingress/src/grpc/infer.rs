@@ -1,31 +1,31 @@
 //! `ModelInfer`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Incoming;
 use prost::Message;
 use scorehost_core::{
-    CallContext, DType, Deadline, Failure, InferRequest, InferResponse, NamedTensor, Service, Shape, Signature,
+    CallContext, DType, Failure, InferRequest, InferResponse, NamedTensor, Service, Shape, Signature,
 };
 
 use super::encode::infer_response;
 use super::message::{Choice, Contents, InputTensor, ModelInferRequest, Parameter, RequestedOutput};
-use super::{Outcome, frame, named, succeeded_in_pieces, timeout, typed};
+use super::{Outcome, frame, named, succeeded_in_pieces, typed};
 use crate::config::Limits;
 use crate::handler::{Shared, label, write_label};
 use crate::oip::infer::{
     check_count, datatype, no_classification, no_sequences, no_shared_memory, shared_name, takes_tensors, tensor,
 };
 use crate::server::Activity;
+use crate::terms::Terms;
 use crate::{auth, call};
 
 /// Answers one unary call.
 pub(crate) async fn unary(shared: &Shared, activity: &Activity, headers: HeaderMap, body: Incoming) -> Outcome {
     let limits = &shared.config.limits;
-    let deadline = timeout::deadline(&headers)?;
+    let terms = Terms::of(&headers)?;
     // Which service is called stands in the message; without a credential it is read only where some service is open.
     auth::refuse_anonymous(shared, &headers)?;
     let message = frame::read_unary(activity, &headers, body, limits.body_bytes).await?;
@@ -34,7 +34,9 @@ pub(crate) async fn unary(shared: &Shared, activity: &Activity, headers: HeaderM
     let version = named(&request.model_version);
     let routed = shared.route(&request.model_name, version, &headers, caller.as_deref())?;
     let service = &*routed.service;
-    let (answer, id) = run(service, limits, request, call::context(headers, deadline)).await?;
+    let terms = terms.called_by(caller);
+    let asked = Asked { request, call: call::bare(headers), terms };
+    let (answer, id) = run(service, limits, asked).await?;
     let mut response = succeeded_in_pieces(infer_response(service.status(), &id, &answer.outputs)?);
     write_label(label(&routed), response.headers_mut());
     Ok(response)
@@ -46,19 +48,24 @@ pub(crate) fn decode(message: Bytes) -> Result<ModelInferRequest, Failure> {
         .map_err(|error| Failure::invalid(format!("the message is no ModelInferRequest: {error}")))
 }
 
+/// A decoded request, with what came before it.
+pub(crate) struct Asked {
+    pub(crate) request: ModelInferRequest,
+    /// Without its terms.
+    pub(crate) call: CallContext,
+    pub(crate) terms: Terms,
+}
+
 /// Calls the service; returns its answer and the request's id.
 pub(crate) async fn run(
     service: &dyn Service,
     limits: &Limits,
-    request: ModelInferRequest,
-    mut call: CallContext,
+    Asked { request, mut call, mut terms }: Asked,
 ) -> Result<(InferResponse, String), Failure> {
     let signature = takes_tensors(service.status())?;
     check(&request, limits)?;
-    if let Some(after) = requested_timeout(&request) {
-        let own = Deadline::after(Instant::now(), after);
-        call.deadline = Some(call.deadline.map_or(own, |deadline| deadline.earlier(own)));
-    }
+    terms.parameters(whole(&request, "timeout"), whole(&request, "priority"));
+    terms.set(&mut call);
     let outputs = request.outputs.iter().map(|output| shared_name(&output.name, &signature.outputs)).collect();
     let inputs = read_inputs(signature, request.inputs, request.raw_input_contents)?;
     let response = service.infer(InferRequest { inputs, outputs }, call).await?;
@@ -93,14 +100,13 @@ fn is_set(parameter: Option<&Parameter>) -> bool {
     }
 }
 
-/// The `timeout` parameter, microseconds; 0 means none.
-fn requested_timeout(request: &ModelInferRequest) -> Option<Duration> {
-    let micros = match request.parameters.get("timeout")?.choice.as_ref()? {
-        Choice::Int64(micros) => u64::try_from(*micros).ok()?,
-        Choice::Uint64(micros) => *micros,
-        _ => return None,
-    };
-    (micros > 0).then(|| Duration::from_micros(micros))
+/// A parameter that is a whole number; 0 where it is absent or something else.
+fn whole(request: &ModelInferRequest, key: &str) -> u64 {
+    match request.parameters.get(key).and_then(|parameter| parameter.choice.as_ref()) {
+        Some(Choice::Int64(value)) => u64::try_from(*value).unwrap_or_default(),
+        Some(Choice::Uint64(value)) => *value,
+        _ => 0,
+    }
 }
 
 fn read_inputs(signature: &Signature, inputs: Vec<InputTensor>, raw: Vec<Bytes>) -> Result<Vec<NamedTensor>, Failure> {

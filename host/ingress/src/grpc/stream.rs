@@ -14,14 +14,15 @@ use http::{HeaderMap, Response, header};
 use http_body::Frame;
 use hyper::body::Incoming;
 use prost::Message;
-use scorehost_core::{CallContext, Deadline, Failure};
+use scorehost_core::{CallContext, Failure};
 
 use super::encode::{Pieces, stream_response};
 use super::frame::{self, PREFIX};
-use super::{GRPC, infer, named, status_failed, status_ok, timeout};
+use super::{GRPC, infer, named, status_failed, status_ok};
 use crate::body::Reply;
 use crate::handler::{Shared, log};
 use crate::server::Activity;
+use crate::terms::Terms;
 use crate::{auth, call, oip, read};
 
 /// Starts the stream's response.
@@ -31,7 +32,7 @@ pub(crate) fn answer(
     headers: HeaderMap,
     body: Incoming,
 ) -> Response<Reply> {
-    let context = call::context(headers.clone(), None);
+    let context = call::bare(headers.clone());
     let stream = Box::new(Stream { shared, activity, context, headers, body, buffer: BytesMut::new() });
     let answers = Answers { state: Some(State::Idle(stream)), ready: VecDeque::new() };
     let mut response = Response::new(Reply::Stream(answers));
@@ -157,9 +158,9 @@ impl Stream {
         let caller = auth::scoring(&self.shared, &self.activity, name, &self.headers).await?;
         let routed = self.shared.route(name, version, &self.headers, caller.as_deref())?;
         let service = routed.service;
-        let deadline: Option<Deadline> = timeout::deadline(&self.headers)?;
-        let call = CallContext { deadline, ..self.context.clone() };
-        let (response, id) = infer::run(&*service, &self.shared.config.limits, request, call).await?;
+        let terms = Terms::of(&self.headers)?.called_by(caller);
+        let asked = infer::Asked { request, call: self.context.clone(), terms };
+        let (response, id) = infer::run(&*service, &self.shared.config.limits, asked).await?;
         stream_response(service.status(), &id, &response.outputs)
     }
 }

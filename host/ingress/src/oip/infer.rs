@@ -1,14 +1,12 @@
 //! `POST …/infer`: a body to an inference request, and its answer to a body.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response};
 use hyper::body::Incoming;
 use scorehost_core::{
-    DType, Deadline, ErrorKind, Failure, InferRequest, Interface, NamedTensor, Service, ServiceStatus, Tensor,
-    TensorSpec,
+    DType, ErrorKind, Failure, InferRequest, Interface, NamedTensor, Service, ServiceStatus, Tensor, TensorSpec,
 };
 
 use super::request::{InputJson, OutputJson, RequestJson, parse};
@@ -17,6 +15,7 @@ use super::tensor::read_data;
 use crate::config::Limits;
 use crate::handler::Shared;
 use crate::server::Activity;
+use crate::terms::Terms;
 use crate::{Body, call, encoding, offload, read};
 
 pub(crate) const HEADER_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
@@ -25,7 +24,16 @@ pub(crate) const HEADER_LENGTH: HeaderName = HeaderName::from_static("inference-
 pub(crate) struct Decoded {
     pub(crate) request: InferRequest,
     pub(crate) form: Form,
-    pub(crate) timeout: Option<Duration>,
+    /// Microseconds; 0 says nothing.
+    pub(crate) timeout: u64,
+    /// 1 is the highest; 0 says nothing.
+    pub(crate) priority: u64,
+}
+
+/// What is known of a request before its body is read.
+pub(crate) struct Head {
+    pub(crate) headers: HeaderMap,
+    pub(crate) terms: Terms,
 }
 
 /// Answers `POST …/infer` for `service`.
@@ -33,21 +41,21 @@ pub(crate) async fn infer(
     shared: &Shared,
     activity: &Activity,
     service: Arc<dyn Service>,
-    headers: HeaderMap,
+    Head { headers, terms }: Head,
     body: Incoming,
 ) -> Result<Response<Body>, Failure> {
     takes_tensors(service.status())?;
     let limits = &shared.config.limits;
     let body = activity.reading(read::read_body(body, limits.body_bytes)).await?;
     let body = encoding::undo(&headers, body, limits.body_bytes).await?;
-    run(shared, service, headers, body).await
+    run(shared, service, Head { headers, terms }, body).await
 }
 
 /// Decodes a body that is complete and plain, calls the service and writes its answer.
 pub(crate) async fn run(
     shared: &Shared,
     service: Arc<dyn Service>,
-    headers: HeaderMap,
+    Head { headers, mut terms }: Head,
     body: Bytes,
 ) -> Result<Response<Body>, Failure> {
     let json_bytes = json_length(&headers, body.len())?;
@@ -58,8 +66,8 @@ pub(crate) async fn run(
         offload::run(move || decode(service.status(), &limits, &body, json_bytes)).await?
     };
     let accepted = encoding::accepted(&headers);
-    let deadline = decoded.timeout.map(|timeout| Deadline::after(Instant::now(), timeout));
-    let answer = service.infer(decoded.request, call::context(headers, deadline)).await?;
+    terms.parameters(decoded.timeout, decoded.priority);
+    let answer = service.infer(decoded.request, call::context(headers, terms)).await?;
     let bytes: usize = answer.outputs.iter().map(|output| output.tensor.data().len()).sum();
     let form = decoded.form;
     let response = if bytes < offload::INLINE_BYTES || form.all_binary(&answer.outputs) {
@@ -124,8 +132,9 @@ pub(crate) fn decode(
         json.parameters.binary_data_output,
         json.outputs.iter().map(|output| output.parameters.binary_data).collect(),
     );
-    let timeout = json.parameters.timeout.filter(|micros| *micros > 0).map(Duration::from_micros);
-    Ok(Decoded { request: InferRequest { inputs, outputs }, form, timeout })
+    let timeout = json.parameters.timeout.unwrap_or_default();
+    let priority = json.parameters.priority.unwrap_or_default();
+    Ok(Decoded { request: InferRequest { inputs, outputs }, form, timeout, priority })
 }
 
 fn check_request(json: &RequestJson<'_>, limits: &Limits) -> Result<(), Failure> {

@@ -32,6 +32,9 @@ pub(crate) struct RequestParameters<'a> {
     /// Microseconds.
     #[serde(default)]
     pub(crate) timeout: Option<u64>,
+    /// 1 is the highest; 0 says nothing.
+    #[serde(default)]
+    pub(crate) priority: Option<u64>,
     #[serde(borrow, default)]
     pub(crate) sequence_id: Option<&'a RawValue>,
     #[serde(default)]

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use scorehost_core::{EntryScriptDescription, Failure, RawRequest, RawResponse, Service};
 use serde::de::IgnoredAny;
 
-use super::ids::Ids;
-use super::{RUN_FUNCTION_FAILED, error};
+use super::{RUN_FUNCTION_FAILED, Scored, error};
 use crate::handler::Shared;
+use crate::route::Route;
 use crate::{Body, call, encoding, oip};
 
 const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms");
@@ -41,9 +40,8 @@ pub(crate) async fn run(
     shared: &Shared,
     service: Arc<dyn Service>,
     script: &EntryScriptDescription,
-    parts: Parts,
+    Scored { parts, terms, ids }: Scored<'_>,
     body: Bytes,
-    ids: &Ids,
 ) -> Result<Response<Body>, Failure> {
     if let Some(refused) = refuse(script, &parts.method, &body) {
         return Ok(refused);
@@ -51,14 +49,19 @@ pub(crate) async fn run(
     let accepted = encoding::accepted(&parts.headers);
     let request = RawRequest {
         method: parts.method.as_str().to_owned(),
+        path: Route::below_score(parts.uri.path()).to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         body,
         content_type: parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned),
     };
-    let context = call::context(ids.name_in(parts.headers), None);
+    let context = call::context(ids.name_in(parts.headers), terms);
     let watch = Watch::start();
     let answer = service.score(request, context).await?;
     let mut response = response(answer)?;
+    if !script.http_handler {
+        // What the interface package promises a script that names no type.
+        response.headers_mut().entry(header::CONTENT_TYPE).or_insert(oip::JSON);
+    }
     watch.write(response.headers_mut());
     if response.headers().contains_key(header::CONTENT_ENCODING) {
         return Ok(response);
@@ -106,8 +109,6 @@ fn response(answer: RawResponse) -> Result<Response<Body>, Failure> {
             headers.append(name, value);
         }
     }
-    // What the interface package promises a script that names no type.
-    headers.entry(header::CONTENT_TYPE).or_insert(oip::JSON);
     headers.insert(RUN_FUNCTION_FAILED, HeaderValue::from_static(failed));
     Ok(response)
 }

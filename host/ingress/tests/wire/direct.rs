@@ -11,6 +11,7 @@ use crate::fakes::{Fake, Server};
 fn score(service: &Arc<Fake>, body: &str) -> Result<RawResponse, Failure> {
     let request = RawRequest {
         method: "POST".into(),
+        path: "/".into(),
         query: "a=1".into(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         content_type: Some("application/json".into()),

@@ -24,6 +24,8 @@ pub(crate) struct Fake {
     status: ServiceStatus,
     pub(crate) started: Notify,
     pub(crate) go_on: Notify,
+    /// Told when a call that waits is dropped.
+    pub(crate) dropped: Notify,
     /// The last call's context.
     pub(crate) last: Mutex<Option<CallContext>>,
 }
@@ -41,7 +43,13 @@ impl Fake {
             platform: "onnxruntime_onnx",
             models: Vec::new(),
         };
-        Arc::new(Self { status, started: Notify::new(), go_on: Notify::new(), last: Mutex::new(None) })
+        Arc::new(Self {
+            status,
+            started: Notify::new(),
+            go_on: Notify::new(),
+            dropped: Notify::new(),
+            last: Mutex::new(None),
+        })
     }
 }
 
@@ -59,8 +67,10 @@ impl Service for Fake {
                 return Err(planned(kind));
             }
             if first == "wait" {
+                let waiting = Waiting(self);
                 self.started.notify_one();
                 self.go_on.notified().await;
+                std::mem::forget(waiting);
             }
             let output = |input: NamedTensor| NamedTensor::new(format!("OUT-{}", input.name), input.tensor);
             Ok(InferResponse { outputs: request.inputs.into_iter().map(output).collect() })
@@ -85,7 +95,20 @@ impl Service for Fake {
     }
 }
 
+/// Tells when the call that it is part of is dropped.
+struct Waiting<'a>(&'a Fake);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.dropped.notify_one();
+    }
+}
+
 fn planned(kind: &str) -> Failure {
+    if kind == "too-fast" {
+        let failure = Failure::new(ErrorKind::Overloaded, "planned");
+        return failure.with_retry_after(Duration::from_millis(1200));
+    }
     let kind = ErrorKind::ALL.into_iter().find(|known| known.name() == kind).unwrap();
     Failure::new(kind, "planned").with_hint("try another").with_detail("secret")
 }

@@ -33,7 +33,7 @@ impl Reply {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    fn message(&self) -> Bytes {
+    pub(crate) fn message(&self) -> Bytes {
         assert_eq!(self.header("grpc-status"), Some("0"), "{:?}", self.header("grpc-message"));
         assert_eq!(self.body[..5], [&[0][..], &(self.body.len() as u32 - 5).to_be_bytes()].concat());
         self.body.slice(5..)

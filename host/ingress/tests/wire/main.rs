@@ -13,6 +13,7 @@ mod limits;
 mod metrics;
 mod protocol;
 mod scoring;
+mod terms;
 mod tls;
 mod traces;
 mod versions;

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use scorehost_core::{
-    BoxFuture, CallContext, Deadline, ErrorKind, NamedTensors, Priority, RawRequest, RawResponse, Signature, SystemClock,
+    BoxFuture, CallContext, Deadline, ErrorKind, NamedTensors, Priority, RawRequest, RawResponse, Signature,
+    SystemClock,
 };
 use tokio::time::sleep;
 

@@ -88,3 +88,15 @@ fn a_directory_without_permission_is_named() {
     let error = open_error(&locked.join("data"));
     assert!(matches!(error, RegistryError::NotPermitted { .. }), "{error}");
 }
+
+#[test]
+fn the_metadata_are_for_their_owner_alone() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("metadata.redb");
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    drop(Registry::open(dir.path()).unwrap());
+    assert_eq!(mode(), 0o600);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    drop(Registry::open(dir.path()).unwrap());
+    assert_eq!(mode(), 0o600);
+}

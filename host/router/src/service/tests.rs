@@ -7,14 +7,16 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use scorehost_core::{
-    DType, EntryScriptDescription, ErrorKind, ModelMetadata, NamedTensor, NamedTensors, Replica, ReplicaFactory,
-    Scaling, Signature, SystemClock, Tensor, TensorSpec,
+    DType, EntryScriptDescription, ErrorKind, ModelMetadata, NamedTensor, NamedTensors, Priority, Replica,
+    ReplicaFactory, Scaling, Signature, SystemClock, Tensor, TensorSpec,
 };
 use scorehost_pool::PoolConfig;
 use scorehost_telemetry::{Measure, ServiceSnapshot, Statistics};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::executor::Meter;
 
 /// A clock that only fakes move.
 struct Moved {
@@ -29,6 +31,13 @@ impl Moved {
 
     fn advance(&self, by: Duration) {
         self.nanos.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+    }
+}
+
+/// Only fakes compute.
+impl Meter for Moved {
+    fn thread_time(&self) -> Duration {
+        Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
     }
 }
 
@@ -190,14 +199,15 @@ impl Bench {
     }
 
     fn no_code(script: &Arc<Script>, admission: Admission) -> Self {
-        let make = |version| RoutedService::no_code(&spec(admission), version, FakeModel::new(script));
+        let runtime = Runtime::new(Executor::driven(script.clock.clone()));
+        let make = |version| RoutedService::no_code(&spec(admission), version, FakeModel::new(script), runtime);
         Self::new(script.clock.clone(), make)
     }
 
     fn scorer(script: &Arc<Script>, interface: Interface, admission: Admission) -> Self {
         let factory = Arc::new(Factory(Arc::clone(script), interface.clone()));
         let pool = Pool::new(factory, PoolConfig::of(&spec(admission)), Handle::current(), Arc::new(SystemClock));
-        let runtime = Runtime::new(Handle::current());
+        let runtime = Runtime::new(Executor::driven(script.clock.clone()));
         let make = |version| RoutedService::scorer(&spec(admission), version, interface, pool, runtime);
         Self::new(script.clock.clone(), make)
     }
@@ -330,7 +340,7 @@ async fn a_service_without_a_replica_tells_why() {
 
 fn raw_request() -> RawRequest {
     let body = Bytes::from_static(b"{}");
-    RawRequest { method: "POST".into(), query: String::new(), body, content_type: None }
+    RawRequest { method: "POST".into(), path: "/".into(), query: String::new(), body, content_type: None }
 }
 
 #[tokio::test]
@@ -374,7 +384,7 @@ async fn an_output_that_the_scorer_forgot_is_its_fault() {
 
 #[test]
 fn short_scorers_run_on_the_callers_thread_and_long_ones_on_the_workers() {
-    let workers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let workers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let callers = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let here = std::thread::current().id();
     let check = |computes: u64, expected: [bool; 4]| {
@@ -382,7 +392,8 @@ fn short_scorers_run_on_the_callers_thread_and_long_ones_on_the_workers() {
         *script.computes.lock() = micros(computes);
         let factory = Arc::new(Factory(Arc::clone(&script), tensors()));
         let pool = Pool::new(factory, PoolConfig::default(), workers.handle().clone(), Arc::new(SystemClock));
-        let runtime = Runtime::new(workers.handle().clone());
+        let executor = Executor::metered(1, workers.handle(), script.clock.clone());
+        let runtime = Runtime::new(executor.unwrap());
         let bench = Bench::new(script.clock.clone(), |version| {
             RoutedService::scorer(&spec(Admission::default()), version, tensors(), pool, runtime)
         });
@@ -400,28 +411,157 @@ fn short_scorers_run_on_the_callers_thread_and_long_ones_on_the_workers() {
 
 #[tokio::test]
 async fn a_short_service_that_turns_long_leaves_the_callers_thread_in_mid_call() {
-    let workers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let script = Arc::new(Script::gated());
     script.gate.as_ref().unwrap().add_permits(3);
     let factory = Arc::new(Factory(Arc::clone(&script), tensors()));
     let pool = Pool::new(factory, PoolConfig::default(), Handle::current(), Arc::new(SystemClock));
-    let runtime = Runtime::new(workers.handle().clone());
+    let executor = Executor::stepped(script.clock.clone());
+    let runtime = Runtime::new(Arc::clone(&executor));
     let bench = Bench::new(script.clock.clone(), |version| {
         RoutedService::scorer(&spec(Admission::default()), version, tensors(), pool, runtime)
     });
+    for _ in 0..2 {
+        let call = bench.spawn();
+        settle().await;
+        assert!(executor.step(), "what is not known to be short is handed over");
+        call.await.unwrap().unwrap();
+    }
+    bench.infer().await.unwrap();
+    *script.computes.lock() = micros(50_000);
+    let call = bench.spawn();
+    settle().await;
+    assert_eq!(script.threads.lock().len(), 4, "it began here");
+    assert!(executor.step() && !executor.step(), "and goes on there, where it waits");
+    script.gate.as_ref().unwrap().add_permits(1);
+    settle().await;
+    assert!(executor.step());
+    call.await.unwrap().unwrap();
+}
+
+/// A stepped executor with a service on it, and calls of another service that wait for its threads for ever.
+struct Contended {
+    executor: Arc<Executor>,
+    _others: Vec<crate::executor::Handed<()>>,
+}
+
+impl Contended {
+    fn new(script: &Arc<Script>) -> Self {
+        let executor = Executor::stepped(script.clock.clone());
+        let share = Share { flow: executor.flow(&"other".parse().unwrap()), weight: 100, statistics: None };
+        let endless = || executor.spawn(&share, Priority::Normal, Endless(script.clock.clone()));
+        let _others = (0..3).map(|_| endless()).collect();
+        Self { executor, _others }
+    }
+}
+
+/// Computes a millisecond at every poll and never ends.
+struct Endless(Arc<Moved>);
+
+impl std::future::Future for Endless {
+    type Output = ();
+
+    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        self.0.advance(Duration::from_millis(1));
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_service_ahead_of_those_that_wait_loses_its_callers_thread() {
+    let script = Arc::new(Script::new());
+    let contended = Contended::new(&script);
+    let runtime = Runtime::new(Arc::clone(&contended.executor));
+    let make = |version| RoutedService::no_code(&spec(Admission::default()), version, FakeModel::new(&script), runtime);
+    let bench = Bench::new(script.clock.clone(), make);
+    *script.computes.lock() = Duration::from_millis(2);
     for _ in 0..3 {
         bench.infer().await.unwrap();
     }
-    *script.computes.lock() = micros(50_000);
-    let metrics = workers.handle().metrics();
-    assert_eq!(metrics.num_alive_tasks(), 0);
+    let fourth = bench.spawn();
+    settle().await;
+    assert_eq!(script.threads.lock().len(), 3, "6 ms ahead, it waits with the others");
+    let mut steps = 0;
+    while script.threads.lock().len() == 3 && steps < 20 {
+        contended.executor.step();
+        steps += 1;
+    }
+    assert!((5..10).contains(&steps), "it ran after what the others were behind: {steps} ms");
+    fourth.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn time_of_a_call_that_is_stopped_is_counted() {
+    let script = Arc::new(Script::gated());
+    let bench = Bench::scorer(&script, tensors(), Admission::default());
+    *script.computes.lock() = micros(700);
     let call = bench.spawn();
     settle().await;
-    assert_eq!(script.threads.lock().last(), Some(&std::thread::current().id()), "it began here");
-    assert_eq!(metrics.num_alive_tasks(), 1, "and goes on there");
-    script.gate.as_ref().unwrap().add_permits(1);
-    call.await.unwrap().unwrap();
-    workers.shutdown_background();
+    call.abort();
+    settle().await;
+    assert_eq!((bench.counts().computed, bench.counts().cancelled), (micros(700), 1));
+}
+
+#[tokio::test]
+async fn more_requests_than_a_second_may_bring_are_told_when_to_come_again() {
+    let script = Arc::new(Script::new());
+    let bench = Bench::no_code(&script, Admission { rate_limit: Some(2.0), ..Admission::default() });
+    bench.infer().await.unwrap();
+    bench.infer().await.unwrap();
+    let failure = bench.infer().await.unwrap_err();
+    assert_eq!((failure.kind, failure.retry_after), (ErrorKind::Overloaded, Some(Duration::from_millis(500))));
+    assert_eq!(&*failure.message, "service 'echo' takes 2 requests per second");
+    script.clock.advance(Duration::from_millis(500));
+    bench.infer().await.unwrap();
+    assert_eq!((bench.counts().fail.count, bench.counts().cancelled, bench.service.signals().in_flight), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn a_call_that_could_not_end_in_time_is_not_begun() {
+    let script = Arc::new(Script::new());
+    *script.computes.lock() = Duration::from_millis(10);
+    let factory = Arc::new(Factory(Arc::clone(&script), tensors()));
+    let config = PoolConfig { max: 4, ..PoolConfig::default() };
+    let pool = Pool::new(factory, config, Handle::current(), Arc::new(SystemClock));
+    let executor = Executor::stepped(script.clock.clone());
+    let runtime = Runtime::new(Arc::clone(&executor));
+    let bench = Bench::new(script.clock.clone(), |version| {
+        RoutedService::scorer(&spec(Admission::default()), version, tensors(), pool, runtime)
+    });
+    let ask = |millis: u64| {
+        let (service, now) = (Arc::clone(&bench.service), script.clock.now());
+        let deadline = Some(Deadline::after(now, Duration::from_millis(millis)));
+        let call = CallContext { deadline, ..CallContext::new("r") };
+        tokio::spawn(async move { service.infer(request(&[]), call).await })
+    };
+    for _ in 0..20 {
+        let known = ask(1000);
+        settle().await;
+        executor.step();
+        known.await.unwrap().unwrap();
+    }
+    let (first, late, last) = (ask(1000), ask(15), ask(1000));
+    settle().await;
+    for _ in 0..3 {
+        assert!(executor.step());
+    }
+    first.await.unwrap().unwrap();
+    last.await.unwrap().unwrap();
+    let failure = late.await.unwrap().unwrap_err();
+    assert_eq!(
+        (failure.kind, &*failure.message),
+        (
+            ErrorKind::Overloaded,
+            "service 'echo' is overloaded: it cannot answer before the request's deadline any more"
+        )
+    );
+    assert_eq!(script.threads.lock().len(), 22, "its replica did nothing");
+    assert_eq!(bench.service.signals().pool.unwrap().busy, 0);
+    // The same deadline is tried where nothing else runs, or else an estimate would never be put right.
+    let alone = ask(5);
+    settle().await;
+    executor.step();
+    assert!(alone.await.unwrap().is_ok());
 }
 
 #[tokio::test]

@@ -28,3 +28,13 @@ pub mod entry_script {
         },
     });
 }
+
+#[cfg(feature = "http")]
+pub mod http {
+    wit_bindgen::generate!({
+        path: "wit-http",
+        inline: "package scorehost:outbound; world outbound { import wasi:http/outgoing-handler@0.2.12; }",
+        world: "scorehost:outbound/outbound",
+        generate_all,
+    });
+}

@@ -37,7 +37,9 @@
 //! fault of the scorer. [`Error::invalid`] makes one that is the caller's. A panic ends the request and the
 //! replica, and its message goes to the service's log.
 //!
-//! Deliberately not here: files, network, threads and clocks. A scorer has none unless its deployment grants them, and a
+//! **Other servers** are reached with the feature `http`, as far as the deployment lists them.
+//!
+//! Deliberately not here: files, sockets, threads and clocks. A scorer has none unless its deployment grants them, and a
 //! `wasm32-unknown-unknown` build imports nothing but the host's scoring interfaces.
 
 #![deny(missing_docs)]
@@ -56,6 +58,8 @@ mod tensors;
 
 pub mod collect;
 pub mod context;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod log;
 
 pub use bindings::scorer::scorehost::scoring::tensors::Dtype as DType;

@@ -36,6 +36,7 @@ fn act(fault: &str) -> Result<()> {
         "panic" => panic!("asked to panic"),
         "fail" => return Err(Error::internal("asked to fail")),
         "flood" => flood(),
+        work_of if work_of.starts_with("work ") => work(work_of),
         _ => return Err(Error::invalid(format!("there is no fault '{fault}'"))),
     }
     Ok(())
@@ -49,6 +50,15 @@ fn trap() {
 fn spin() {
     let mut turns = 0_u64;
     while black_box(true) {
+        turns = black_box(turns.wrapping_add(1));
+    }
+}
+
+/// No fault: computes for as many million turns as the request says, `work 5`.
+fn work(request: &str) {
+    let millions: u64 = request.trim_start_matches("work ").trim().parse().unwrap_or(1);
+    let mut turns = 0_u64;
+    while black_box(turns) < millions * 1_000_000 {
         turns = black_box(turns.wrapping_add(1));
     }
 }

@@ -54,6 +54,7 @@ fn changes(arguments: &UpdateArgs) -> Result<Update, CliError> {
         version: arguments.version.as_ref().map(ToString::to_string),
         models: (!arguments.models.is_empty()).then(|| arguments.models.clone()),
         scorer: None,
+        signature: None,
         deployment,
         variables: given.chain(removed).collect(),
     })
@@ -62,7 +63,8 @@ fn changes(arguments: &UpdateArgs) -> Result<Update, CliError> {
 /// Sets one key; dots lead into objects. What is JSON is taken as JSON, everything else as text.
 fn set(target: &mut Value, key: &str, value: &str) -> Result<(), Failure> {
     if key == "keys" || key.starts_with("keys.") {
-        let failure = Failure::invalid("a key is not given on the command line, where everyone on the machine can read it");
+        let failure =
+            Failure::invalid("a key is not given on the command line, where everyone on the machine can read it");
         return Err(failure.with_hint("scorehost service keys SERVICE --regenerate primary --key-file FILE"));
     }
     let mut place = target;
@@ -113,7 +115,9 @@ mod tests {
     #[test]
     fn wrong_settings_are_refused() {
         let mut target = json!({"numReplicas": 1});
-        for (key, named) in [("numReplicas.x", "no object"), ("a..b", "empty part"), ("keys.primaryKey", "command line")] {
+        for (key, named) in
+            [("numReplicas.x", "no object"), ("a..b", "empty part"), ("keys.primaryKey", "command line")]
+        {
             let failure = set(&mut target, key, "1").unwrap_err();
             assert!(failure.message.contains(named), "{key}: {failure}");
         }

@@ -77,10 +77,7 @@ impl DeploymentConfig {
         let resources = &self.resources;
         let weighed = resources.cpu.is_some_and(|cpu| cpu > 1.0) && self.extension.admission.weight.is_none();
         [
-            (
-                weighed,
-                "containerResourceRequirements.cpu: weighs as one core against other services",
-            ),
+            (weighed, "containerResourceRequirements.cpu: weighs as one core against other services"),
             (
                 resources.cpu_limit.is_some(),
                 "containerResourceRequirements.cpuLimit: not limited; cores are shared between services by their weight",

@@ -1,19 +1,20 @@
 //! `grpc-timeout`: up to eight digits and a unit.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
-use scorehost_core::{Deadline, Failure};
+use http::{HeaderName, HeaderValue};
+use scorehost_core::Failure;
 
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+pub(super) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// The deadline that the caller set, where there is one.
-pub(crate) fn deadline(headers: &HeaderMap) -> Result<Option<Deadline>, Failure> {
-    let Some(value) = headers.get(GRPC_TIMEOUT) else { return Ok(None) };
-    let timeout = value.to_str().ok().and_then(parse);
-    let timeout =
-        timeout.ok_or_else(|| Failure::invalid("grpc-timeout must be 1-8 digits and one of H, M, S, m, u, n"))?;
-    Ok(Some(Deadline::after(Instant::now(), timeout)))
+/// The time that the caller allows.
+pub(super) fn timeout(value: &HeaderValue) -> Option<Duration> {
+    value.to_str().ok().and_then(parse)
+}
+
+#[cold]
+pub(super) fn no_timeout() -> Failure {
+    Failure::invalid("grpc-timeout must be 1-8 digits and one of H, M, S, m, u, n")
 }
 
 fn parse(text: &str) -> Option<Duration> {
