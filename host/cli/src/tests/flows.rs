@@ -243,5 +243,6 @@ fn keys_are_shown_replaced_and_used() {
 
     let body = server.file("body", "x");
     fails(&server.run(&["score", "locked", "--file", &body]), 2, &["answered 401", "no key", "SCOREHOST_KEY"]);
-    assert_eq!(ok(server.run(&["score", "locked", "--file", &body, "--key", "open-sesame"])), "in");
+    let key = server.file("locked-key", "open-sesame\n");
+    assert_eq!(ok(server.run(&["score", "locked", "--file", &body, "--key-file", &key])), "in");
 }
