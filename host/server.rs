@@ -11,7 +11,7 @@ use scorehost_cli::ServeOptions;
 use scorehost_control::client::Lent;
 use scorehost_control::{Control, ControlConfig, Facts, Neighbours, wire};
 use scorehost_core::{Clock, Failure, SystemClock};
-use scorehost_device::{DeviceConfig, DeviceReport, Devices};
+use scorehost_device::{DeviceConfig, DeviceReport, Devices, SmallModels};
 use scorehost_ingress::{Bound, Doors, Ingress, IngressConfig, Limits, MetricsDoor, Observe, Timeouts};
 use scorehost_registry::Registry;
 use scorehost_router::{Executor, Mirror, Router, Runtime as CallRuntime};
@@ -33,6 +33,14 @@ use crate::tls;
 pub(crate) fn device_config(onnxruntime: Option<PathBuf>, data_dir: Option<&Path>, threads: usize) -> DeviceConfig {
     let library_dirs = data_dir.map(|dir| dir.join("lib")).into_iter().chain([PathBuf::from(".models/lib")]).collect();
     DeviceConfig { onnxruntime, library_dirs, threads, ..DeviceConfig::default() }
+}
+
+fn devices_of(options: &ServeOptions, threads: usize) -> DeviceConfig {
+    let small_models = match options.small_models {
+        scorehost_cli::SmallModels::BuiltIn => SmallModels::BuiltIn,
+        scorehost_cli::SmallModels::Onnxruntime => SmallModels::OnnxRuntime,
+    };
+    DeviceConfig { small_models, ..device_config(options.onnxruntime.clone(), Some(&options.data_dir), threads) }
 }
 
 /// Cores of this machine.
@@ -76,8 +84,7 @@ impl Server {
             addresses.tls = Some(tls::development(&options.tls, &options.data_dir)?);
         }
         access::warn_of_exposed(&addresses);
-        let devices = device_config(options.onnxruntime.clone(), Some(&options.data_dir), threads);
-        let devices = Arc::new(Devices::discover(devices));
+        let devices = Arc::new(Devices::discover(devices_of(options, threads)));
         let dispatch = DispatchConfig { workers: cores(), ..DispatchConfig::default() };
         let dispatcher = Arc::new(Dispatcher::with_clock(dispatch, Arc::clone(&clock))?);
         let logs = Arc::new(observers.log_book(Arc::clone(&clock)));

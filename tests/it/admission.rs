@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,7 @@ use crate::guests::{build, text};
 use crate::host::{Answer, Host, ask};
 
 /// Deploys the faulty scorer as `service` with a deployment file of these members.
-fn deploy(host: &Host, folder: &tempfile::TempDir, component: &PathBuf, service: &str, members: Value) {
+fn deploy(host: &Host, folder: &tempfile::TempDir, component: &Path, service: &str, members: Value) {
     let mut document = json!({
         "computeType": "local", "numReplicas": 1,
         "containerResourceRequirements": {"memoryInGB": 0.0625, "cpu": 0.1},

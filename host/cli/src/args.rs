@@ -90,6 +90,7 @@ pub(crate) struct Trust {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one of them is made in the life of a process")]
 pub(crate) enum Command {
     /// Start a server
     Serve(ServeOptions),

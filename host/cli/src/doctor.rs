@@ -8,7 +8,7 @@ mod network;
 mod outside;
 mod server;
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -114,11 +114,8 @@ pub(crate) fn run(checks: Vec<Check>, within: Duration) -> Vec<Finding> {
     }
     drop(send);
     let end = Instant::now() + within;
-    loop {
-        match receive.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok((index, findings)) => found[index] = Ok(findings),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
+    while let Ok((index, findings)) = receive.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        found[index] = Ok(findings);
     }
     found.into_iter().flat_map(|found| found.unwrap_or_else(|(phase, name)| vec![late(phase, &name, within)])).collect()
 }

@@ -83,6 +83,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where models run whose computation takes less than a call of ONNX Runtime does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SmallModels {
+    /// On the built-in executor, several times faster per call.
+    BuiltIn,
+    /// In ONNX Runtime like all others, for answers that equal its own to the last bit.
+    Onnxruntime,
+}
+
 /// A model file for a local run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalModel {

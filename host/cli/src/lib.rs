@@ -28,7 +28,7 @@ pub use args::{
 pub use error::CliError;
 pub use host::{
     Capability, Dependency, Flaw, Host, Inspection, KeyPair, LocalModel, LogFormat, ReadCertificate, RunOptions,
-    RunReport, ServerCertificate, Tool,
+    RunReport, ServerCertificate, SmallModels, Tool,
 };
 
 use screen::Screen;

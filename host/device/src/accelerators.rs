@@ -52,6 +52,7 @@ fn file(folder: &Path, library: &str) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

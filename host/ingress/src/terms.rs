@@ -97,6 +97,8 @@ fn no_priority() -> Failure {
 mod tests {
     use super::*;
 
+    type Pairs = &'static [(&'static str, &'static str)];
+
     /// Deadline in milliseconds from arrival, and priority.
     fn of(headers: &[(&'static str, &'static str)], parameters: (u64, u64)) -> Option<(Option<u128>, Priority)> {
         let pair = |(name, value): &(&'static str, &'static str)| {
@@ -111,7 +113,7 @@ mod tests {
     #[test]
     fn headers_and_parameters_are_read() {
         let (high, normal, low) = (Priority::High, Priority::Normal, Priority::Low);
-        let rows: [(&[(&'static str, &'static str)], (u64, u64), _); 10] = [
+        let rows: [(Pairs, (u64, u64), _); 10] = [
             (&[], (0, 0), (None, normal)),
             (&[("x-scorehost-timeout-ms", "250")], (0, 0), (Some(250), normal)),
             (&[("x-scorehost-priority", "high")], (0, 0), (None, high)),

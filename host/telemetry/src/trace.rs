@@ -69,7 +69,7 @@ pub struct Span {
 /// Which requests are traced, and where their spans go.
 pub struct Spans {
     sampler: Sampler,
-    outbox: Outbox<Box<Span>>,
+    outbox: Outbox<Span>,
 }
 
 impl Spans {
@@ -80,7 +80,7 @@ impl Spans {
     pub fn start(
         sampler: Sampler,
         config: OutboxConfig,
-        deliver: impl FnMut(Vec<Box<Span>>) -> Result<(), String> + Send + 'static,
+        deliver: impl FnMut(Vec<Span>) -> Result<(), String> + Send + 'static,
     ) -> std::io::Result<Self> {
         Ok(Self { sampler, outbox: Outbox::start("spans", config, deliver)? })
     }
@@ -171,7 +171,7 @@ impl Drop for Recording {
     fn drop(&mut self) {
         if let (Some(mut span), Some(spans)) = (self.0.take(), spans()) {
             span.end = SystemTime::now();
-            spans.outbox.put(span);
+            spans.outbox.put(*span);
         }
     }
 }

@@ -366,8 +366,7 @@ async fn order_of(calls: &[(&'static str, Priority)], weights: [u32; 2], takes: 
     for call in waiting {
         call.await.unwrap().unwrap();
     }
-    let order = order.lock().clone();
-    order
+    order.lock().clone()
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::observe::ObserveOptions;
 use super::tls::TlsOptions;
-use crate::LogFormat;
+use crate::{LogFormat, SmallModels};
 
 use super::{AuthOptions, GateOptions};
 
@@ -47,6 +47,9 @@ pub struct ServeOptions {
     /// Threads that one model run may use [default: cores of the machine]
     #[arg(long, env = "SCOREHOST_MODEL_THREADS", hide_env_values = true, value_name = "N")]
     pub model_threads: Option<NonZeroUsize>,
+    /// Where models run whose computation takes less than a call of ONNX Runtime does
+    #[arg(long, env = "SCOREHOST_SMALL_MODELS", hide_env_values = true, value_enum, default_value_t = SmallModels::BuiltIn, value_name = "WHERE")]
+    pub small_models: SmallModels,
     /// Models that all services may use together; the next one is refused at deploy
     #[arg(long, env = "SCOREHOST_MAX_MODELS", hide_env_values = true, default_value_t = 1000, value_name = "N")]
     pub max_models: usize,

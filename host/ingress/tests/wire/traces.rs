@@ -14,8 +14,8 @@ static DELIVERED: Mutex<Vec<Span>> = Mutex::new(Vec::new());
 
 /// Records the spans of requests whose callers ask for it; other tests of this process ask for none.
 fn record() {
-    let deliver = |batch: Vec<Box<Span>>| {
-        DELIVERED.lock().unwrap().extend(batch.into_iter().map(|span| *span));
+    let deliver = |batch: Vec<Span>| {
+        DELIVERED.lock().unwrap().extend(batch);
         Ok(())
     };
     trace::install(Spans::start(Sampler::parent_based(0.0), OutboxConfig::default(), deliver).unwrap());

@@ -10,7 +10,8 @@ const BODY: &[u8] = br#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","
 #[test]
 fn a_version_is_addressed_by_path_or_header_and_named_in_the_answer() {
     let server = Server::start();
-    let rows: [(&str, &[(&str, &str)], &str); 4] = [
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+    let rows: [(&str, Pairs<'_>, &str); 4] = [
         ("/v2/models/pair/infer", &[], "1"),
         ("/v2/models/pair/versions/2/infer", &[], "2"),
         ("/v2/models/pair/infer", &[("x-scorehost-version", "2")], "2"),

@@ -28,7 +28,7 @@ struct Guest {
     slices: Arc<Mutex<Vec<&'static str>>>,
     /// Where its waker goes when it waits instead of yielding.
     waits: Option<Arc<Mutex<Option<Waker>>>>,
-    alive: Arc<()>,
+    _alive: Arc<()>,
 }
 
 impl Future for Guest {
@@ -77,12 +77,14 @@ impl Bench {
     }
 
     fn guest(&self, name: &'static str, polls: u32) -> Guest {
-        let (meter, slices, alive) = (self.meter.clone(), self.slices.clone(), self.alive.clone());
-        Guest { meter, slice: Duration::from_millis(1), polls, name, slices, waits: None, alive }
+        let (meter, slices, _alive) = (self.meter.clone(), self.slices.clone(), self.alive.clone());
+        Guest { meter, slice: Duration::from_millis(1), polls, name, slices, waits: None, _alive }
     }
 
     fn run(&self, steps: usize) -> BTreeMap<&'static str, usize> {
-        (0..steps).for_each(|_| drop(self.executor.step()));
+        (0..steps).for_each(|_| {
+            self.executor.step();
+        });
         let mut counts = BTreeMap::new();
         self.slices.lock().drain(..).for_each(|name| *counts.entry(name).or_default() += 1);
         counts
@@ -196,18 +198,23 @@ fn dropping_a_call_ends_it_at_once_wherever_it_is() {
     drop(idle);
     drop(queued);
     assert_eq!(bench.guests(), 0);
-    waker.lock().take().map(Waker::wake);
+    if let Some(waker) = waker.lock().take() {
+        Waker::wake(waker);
+    }
     assert!(bench.run(3).is_empty(), "nothing is left to go on with");
 }
 
 /// Aborts the call that it is part of, from within its own slice.
-struct Suicidal(Arc<Mutex<Option<Handed<()>>>>, Arc<()>);
+struct Suicidal {
+    handed: Arc<Mutex<Option<Handed<()>>>>,
+    _alive: Arc<()>,
+}
 
 impl Future for Suicidal {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        drop(self.0.lock().take());
+        drop(self.handed.lock().take());
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -217,8 +224,8 @@ impl Future for Suicidal {
 fn a_call_dropped_while_it_runs_ends_with_its_slice() {
     let bench = Bench::new();
     let cell = Arc::new(Mutex::new(None));
-    let handed =
-        bench.executor.spawn(&bench.share("one", 100), NORMAL, Suicidal(Arc::clone(&cell), bench.alive.clone()));
+    let call = Suicidal { handed: Arc::clone(&cell), _alive: bench.alive.clone() };
+    let handed = bench.executor.spawn(&bench.share("one", 100), NORMAL, call);
     *cell.lock() = Some(handed);
     assert!(bench.executor.step());
     assert_eq!(bench.guests(), 0);

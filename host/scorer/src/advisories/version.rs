@@ -112,7 +112,7 @@ impl Python {
 
 /// The number behind one of the words, 0 where the word stands alone.
 fn after(rest: &str, words: &[&str]) -> Option<u64> {
-    let mut parts = rest.split(|letter: char| matches!(letter, '.' | '-' | '_'));
+    let mut parts = rest.split(['.', '-', '_']);
     parts.find_map(|part| {
         let end = part.find(|letter: char| letter.is_ascii_digit()).unwrap_or(part.len());
         let (word, number) = part.split_at(end);

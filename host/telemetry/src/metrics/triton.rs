@@ -9,9 +9,12 @@ use crate::{Measure, ServiceSnapshot};
 /// Triton's reasons of failure.
 const REASONS: [&str; 4] = ["REJECTED", "CANCELED", "BACKEND", "OTHER"];
 
+/// Name, help and value of a counter.
+type Counter = (&'static str, &'static str, fn(&ServiceSnapshot) -> u64);
+
 pub(super) fn write(text: &mut Text, scrape: &Scrape<'_>) {
     let services = scrape.services;
-    let counters: [(&str, &str, fn(&ServiceSnapshot) -> u64); 8] = [
+    let counters: [Counter; 8] = [
         ("nv_inference_request_success", "Number of successful inference requests.", |all| all.success.count),
         ("nv_inference_count", "Number of inferences performed.", |all| all.inference_count),
         ("nv_inference_exec_count", "Number of executions that performed them.", |all| all.execution_count),

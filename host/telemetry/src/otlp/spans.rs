@@ -21,9 +21,9 @@ pub(super) fn exporter(config: &OtlpConfig, resource: &Resource) -> Result<SpanE
     Ok(exporter)
 }
 
-pub(super) fn deliver(exporter: &SpanExporter, batch: Vec<Box<Span>>) -> Result<(), String> {
+pub(super) fn deliver(exporter: &SpanExporter, batch: Vec<Span>) -> Result<(), String> {
     let scope = InstrumentationScope::builder("scorehost").build();
-    let batch = batch.into_iter().map(|span| data(*span, &scope)).collect();
+    let batch = batch.into_iter().map(|span| data(span, &scope)).collect();
     wait(exporter.export(batch)).map_err(|error| error.to_string())
 }
 

@@ -89,7 +89,7 @@ fn spans_arrive_at_a_collector() {
         attributes: vec![("scorehost.service", "echo".into()), ("http.response.status_code", 503u64.into())],
         error: Some("overloaded".into()),
     };
-    spans::deliver(&exporter, vec![Box::new(span)]).unwrap();
+    spans::deliver(&exporter, vec![span]).unwrap();
     let (path, body) = received.recv_timeout(LONG).unwrap();
     assert_eq!(path, "/v1/traces");
     let [of_host] = ExportTraceServiceRequest::decode(&*body).unwrap().resource_spans.try_into().unwrap();

@@ -8,8 +8,8 @@ static DELIVERED: Mutex<Vec<Span>> = Mutex::new(Vec::new());
 
 /// The process has one receiver, so these tests share it and find their spans by trace.
 fn receiver() -> &'static Spans {
-    let deliver = |batch: Vec<Box<Span>>| {
-        DELIVERED.lock().extend(batch.into_iter().map(|span| *span));
+    let deliver = |batch: Vec<Span>| {
+        DELIVERED.lock().extend(batch);
         Ok(())
     };
     install(Spans::start(Sampler::parent_based(1.0), OutboxConfig::default(), deliver).unwrap());

@@ -85,6 +85,7 @@ fn set(target: &mut Value, key: &str, value: &str) -> Result<(), Failure> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use serde_json::json;
 
