@@ -148,7 +148,7 @@ class Scorehost(Process):
     def cli(self, *arguments: object) -> str:
         command = [str(part) for part in (SCOREHOST, "--server", self.url, *arguments)]
         # Peers do not authenticate; what it costs here is measured on its own.
-        command += ["--no-auth"] if arguments[0] == "deploy" else []
+        command += ["--no-auth"] if arguments[0] == "deploy" and "--no-auth" not in arguments else []
         done = subprocess.run(command, capture_output=True, text=True, env=self.environment)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")

@@ -4,8 +4,10 @@ import os
 import signal
 import ssl
 import subprocess
+import threading
 import time
 import urllib.request
+from http.client import HTTPSConnection
 
 import numpy as np
 import pytest
@@ -18,12 +20,12 @@ from tritonclient.utils import InferenceServerException
 class SecureHost:
     """A server behind TLS with one open service."""
 
-    def __init__(self, scratch):
+    def __init__(self, scratch, certificate=("--tls-self-signed",), trusted=None):
         self.http, self.grpc = f"localhost:{free_port()}", f"localhost:{free_port()}"
-        self.certificate = scratch / "data" / "tls" / "self-signed-cert.pem"
+        self.certificate = trusted or scratch / "data" / "tls" / "self-signed-cert.pem"
         self.environment = {**os.environ, "HOME": str(scratch), "SCOREHOST_CA": str(self.certificate)}
         doors = [self.http.replace("localhost", "127.0.0.1"), self.grpc.replace("localhost", "127.0.0.1")]
-        command = [BINARY, "serve", "--tls-self-signed", "--data-dir", scratch / "data", "--http", doors[0], "--grpc", doors[1]]
+        command = [BINARY, "serve", *certificate, "--data-dir", scratch / "data", "--http", doors[0], "--grpc", doors[1]]
         self.log = scratch / "host.log"
         with self.log.open("w") as output:
             self.child = subprocess.Popen([str(part) for part in command], stdout=output, stderr=output, env=self.environment)
@@ -115,3 +117,63 @@ def test_hangup_keeps_connections(secure):
         check(client.infer("add-sub", given), values)
         secure.child.send_signal(signal.SIGHUP)
         check(client.infer("add-sub", given), values)
+
+
+class Callers(threading.Thread):
+    """Asks without a pause, every tenth time over a new connection, until it is told to stop."""
+
+    def __init__(self, host, context):
+        super().__init__()
+        self.host, self.context, self.over, self.answers, self.failures = host, context, False, 0, []
+
+    def run(self):
+        connection = None
+        while not self.over:
+            try:
+                if self.answers % 10 == 0:
+                    connection = HTTPSConnection(self.host, timeout=30, context=self.context)
+                connection.request("GET", "/v2/models/add-sub/ready")
+                answer = connection.getresponse()
+                body = answer.read()
+                assert answer.status == 200, body
+                self.answers += 1
+            except Exception as error:  # Every one of them is a failed request.
+                self.failures.append(repr(error))
+                return
+
+
+def test_a_certificate_is_replaced_under_load_without_a_failed_request(secure, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = SecureHost(tmp_path / "other")
+    pairs = [host.certificate.parent for host in (secure, other)]
+    certificates = [(pair / "self-signed-cert.pem").read_text() for pair in pairs]
+    keys = [(pair / "self-signed-key.pem").read_text() for pair in pairs]
+    assert other.stop() == 0
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text(certificates[0])
+    key.write_text(keys[0])
+    arguments = ["--tls-cert", str(chain), "--tls-key", str(key)]
+    (tmp_path / "renewed").mkdir()
+    host = SecureHost(tmp_path / "renewed", arguments, pairs[0] / "self-signed-cert.pem")
+    # Both certificates have one name, which OpenSSL cannot tell apart among the trusted; the handshake proves the key anyway.
+    unnamed = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unnamed.check_hostname, unnamed.verify_mode = False, ssl.CERT_NONE
+    callers = [Callers(host.http, unnamed) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    address = ("localhost", int(host.http.split(":")[1]))
+    for round in range(1, 7):
+        # One file after the other: for a moment they do not belong together.
+        chain.write_text(certificates[round % 2])
+        key.write_text(keys[round % 2])
+        if round % 2:
+            host.child.send_signal(signal.SIGHUP)
+        served = lambda: ssl.get_server_certificate(address).strip() == certificates[round % 2].strip()
+        assert any(served() or time.sleep(0.05) for _ in range(400)), f"round {round}: the former certificate is served on"
+    for caller in callers:
+        caller.over = True
+    for caller in callers:
+        caller.join()
+    assert [caller.failures for caller in callers] == [[]] * 4
+    assert all(caller.answers for caller in callers)
+    assert host.stop() == 0

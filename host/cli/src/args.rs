@@ -6,6 +6,7 @@ mod endpoint;
 mod gate;
 mod model;
 mod observe;
+mod schema;
 mod scorer;
 mod serve;
 mod service;
@@ -22,6 +23,7 @@ pub(crate) use endpoint::{EndpointCommand, StickyArgs};
 pub use gate::{AdvisoryPolicy, GateOptions, Level};
 pub(crate) use model::{DownloadArgs, ModelCommand, RegisterArgs};
 pub use observe::ObserveOptions;
+pub(crate) use schema::SchemaFile;
 pub(crate) use scorer::{RunArgs, ScanArgs, ScorerCommand};
 pub use serve::ServeOptions;
 pub(crate) use service::{
@@ -136,6 +138,12 @@ pub(crate) enum Command {
     /// Make, list and revoke credentials for the management of a server, and change the key that signs tokens
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Print the JSON Schema of a configuration file, with which editors complete and check it
+    Schema {
+        /// The file
+        #[arg(value_enum, value_name = "FILE")]
+        file: SchemaFile,
+    },
     /// Print a completion script for a shell
     Completions {
         /// Shell to complete in

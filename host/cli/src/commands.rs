@@ -46,6 +46,7 @@ pub(crate) fn run(host: &dyn Host, cli: Cli, screen: &mut Screen<'_>) -> Result<
         Command::Login { url } => credential::login(&cli.global, &url, screen),
         Command::Logout { url } => credential::logout(&url, screen),
         Command::Credential(command) => credential::run(&client()?, command, screen),
+        Command::Schema { file } => Ok(screen.raw(file.text().as_bytes())?),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "scorehost", screen.out());
             Ok(())

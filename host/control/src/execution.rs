@@ -99,13 +99,16 @@ impl Execution {
             Ok(()) => self.keep().await.map_err(End::from),
             Err(end) => Err(end),
         };
-        let Err(end) = &result else {
-            self.ended = Some(self.progress.ended(&result, None));
-            return;
+        let end = match result {
+            Ok(ended) => {
+                self.ended = Some(ended);
+                return;
+            }
+            Err(end) => end,
         };
         former.put_back(&self.inner.board);
-        self.log(end);
-        let ended = self.progress.ended(&result, Some(self.remains()));
+        self.log(&end);
+        let ended = self.progress.ended(&Err(end), Some(self.remains()));
         self.ended = Some(ended.clone());
         self.note_down(&ended).await;
     }
@@ -176,13 +179,14 @@ impl Execution {
         }
     }
 
-    /// Makes the change durable, then visible.
-    async fn keep(&self) -> Result<(), Failure> {
+    /// Makes the change durable, then visible. Returns the end as it is written down.
+    async fn keep(&self) -> Result<Operation, Failure> {
+        let ended = self.progress.ended(&Ok(()), None);
         let mut changes = document::changes(self.before.as_ref(), self.plan.after.as_ref());
-        changes.push(record(&self.progress.ended(&Ok(()), None)));
+        changes.push(record(&ended));
         self.write(changes).await?;
         self.inner.catalog.store(&self.name, self.plan.after.clone());
-        Ok(())
+        Ok(ended)
     }
 
     async fn write(&self, changes: Vec<DocumentChange>) -> Result<(), Failure> {

@@ -79,6 +79,9 @@ fn component(arguments: &DeployArgs, screen: &mut Screen<'_>) -> Result<(Option<
     }
     let Some(path) = &arguments.ic else { return Ok((None, Variables::new())) };
     let config = scorehost_build::read_inference_config(path).doing(|| format!("use '{}'", path.display()))?;
+    for warning in &config.warnings {
+        screen.note(&format!("warning: {warning}"));
+    }
     let built = scorer::build(&config.build, screen)?;
     Ok((Some(built.component), config.variables))
 }

@@ -60,6 +60,8 @@ fn every_documented_command_line_parses() {
         "scorehost run --scorer OUT.wasm -m a.onnx b.onnx --file BODY",
         "scorehost --server http://127.0.0.1:9 model list --output json",
         "scorehost devices",
+        "scorehost schema deploymentconfig",
+        "scorehost schema inferenceconfig",
         "scorehost completions bash",
         "scorehost version",
         "scorehost operation show 1-1",
@@ -119,4 +121,24 @@ fn the_reference_page_is_current() {
         found == page,
         "docs/reference/cli.md is not current: UPDATE_REFERENCE=1 cargo nextest run -p scorehost-cli"
     );
+}
+
+/// Every user of a machine can read the arguments of its processes, so secrets come from files, variables and standard input.
+#[test]
+fn no_secret_is_an_argument() {
+    fn check(command: &clap::Command) -> usize {
+        let of_secret =
+            |name: &str| ["key", "token", "secret", "credential", "password"].iter().any(|word| name.contains(word));
+        let arguments = command.get_arguments().filter(|argument| of_secret(argument.get_id().as_str()));
+        let found = arguments
+            .inspect(|argument| {
+                let text = argument.get_value_parser().type_id() == std::any::TypeId::of::<String>();
+                assert!(!text, "{} takes {} as it is", command.get_name(), argument.get_id());
+            })
+            .count();
+        found + command.get_subcommands().map(check).sum::<usize>()
+    }
+    let mut root = Cli::command();
+    root.build();
+    assert!(check(&root) > 10, "files with secrets are found");
 }

@@ -1,5 +1,5 @@
-//! An entry script that does what the body of a request names, and in `init` what the variable `FAULT_INIT` names: each a way to
-//! go wrong that the host must survive.
+//! An entry script that does what the body of a request names, before it what the variable `FAULT_RUN` names, and in `init` what
+//! `FAULT_INIT` names: each a way to go wrong that the host must survive.
 
 use std::hint::black_box;
 
@@ -16,6 +16,9 @@ impl EntryScript for Faulty {
     }
 
     fn run(&mut self, request: Request) -> Result<Response> {
+        if let Some(fault) = context::variable("FAULT_RUN") {
+            act(&fault)?;
+        }
         act(request.text()?)?;
         Ok(Response::new("\"well\""))
     }
