@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use scorehost_control::{Control, Difference, Latency, LogFeed, LogTail, Reports, ServiceLogs, VersionReport};
+use scorehost_control::{
+    Control, Difference, Latency, LiveReplicas, LogFeed, LogTail, Reports, ServiceLogs, VersionReport,
+};
 use scorehost_core::{BoxFuture, Failure, LogLevel, ServiceName};
 use scorehost_ingress::{Body, Counters, Management, Span, StatisticsSource};
+use scorehost_telemetry::metrics::LiveService;
 use scorehost_telemetry::{
     ComparisonSnapshot, Comparisons, Followed, Follower, LogBook, LogLine, Measure, ServiceSnapshot, Statistics,
 };
 use tokio::runtime::Handle;
+
+use crate::metrics::LiveVersions;
 
 /// The management API, carried off the acceptor threads to the control runtime.
 pub(crate) struct ManagementDoor {
@@ -54,6 +59,7 @@ fn span(measure: Measure) -> Span {
 pub(crate) struct ReportDoor {
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) comparisons: Arc<Comparisons>,
+    pub(crate) live: Arc<LiveVersions>,
 }
 
 impl Reports for ReportDoor {
@@ -65,6 +71,22 @@ impl Reports for ReportDoor {
         };
         let versions = self.statistics.snapshot_of(service.as_str()).into_iter();
         versions.map(|version| report(&version, of(&version.version))).collect()
+    }
+
+    fn replicas(&self) -> Vec<LiveReplicas> {
+        let of = |version: LiveService| {
+            let replicas = version.replicas?;
+            Some(LiveReplicas {
+                service: version.service,
+                version: version.version,
+                busy: replicas.busy,
+                idle: replicas.idle,
+                creating: replicas.creating,
+                wanted: replicas.wanted,
+                allowed: replicas.allowed,
+            })
+        };
+        self.live.snapshot().into_iter().filter_map(of).collect()
     }
 }
 

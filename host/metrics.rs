@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use scorehost_batcher::Dispatcher;
-use scorehost_core::{BoxFuture, Failure, Service};
+use scorehost_core::{BoxFuture, Failure, Service, VersionKey};
 use scorehost_ingress::{Certificates, MetricsSource, MetricsText, error_answers};
 use scorehost_router::RoutedService;
 use scorehost_telemetry::access::AccessLog;
@@ -13,22 +13,30 @@ use scorehost_telemetry::otlp::LogExport;
 use scorehost_telemetry::{Comparisons, DataCollector, LogBook, OutboxCounts, Statistics, trace};
 use tokio::runtime::Handle;
 
+use crate::scaling::Autoscaler;
+
 /// The versions that handle requests, those that are being drained included.
-#[derive(Default)]
-pub(crate) struct LiveVersions(Mutex<Vec<Weak<RoutedService>>>);
+pub(crate) struct LiveVersions {
+    versions: Mutex<Vec<Weak<RoutedService>>>,
+    autoscaler: Arc<Autoscaler>,
+}
 
 impl LiveVersions {
+    pub(crate) fn new(autoscaler: Arc<Autoscaler>) -> Self {
+        Self { versions: Mutex::default(), autoscaler }
+    }
+
     /// Counts a version in until its last request has ended.
     pub(crate) fn add(&self, version: &Arc<RoutedService>) {
-        let mut versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         versions.retain(|known| known.strong_count() > 0);
         versions.push(Arc::downgrade(version));
     }
 
     /// What they are doing, by service and version; generations of one version are added up.
-    fn snapshot(&self) -> Vec<LiveService> {
+    pub(crate) fn snapshot(&self) -> Vec<LiveService> {
         let versions: Vec<_> = {
-            let versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
             versions.iter().filter_map(Weak::upgrade).collect()
         };
         let mut live: Vec<LiveService> = versions.iter().map(|version| live_service(version)).collect();
@@ -40,7 +48,16 @@ impl LiveVersions {
             }
             same
         });
+        live.iter_mut().for_each(|version| self.add_decided(version));
         live
+    }
+
+    fn add_decided(&self, version: &mut LiveService) {
+        let (Some(replicas), Ok(name)) = (&mut version.replicas, version.version.parse()) else { return };
+        let key = VersionKey { service: version.service.clone(), version: name };
+        let Some(decided) = self.autoscaler.decided(&key) else { return };
+        (replicas.wanted, replicas.allowed) = (decided.wanted.into(), decided.allowed.into());
+        version.scalings = decided.decisions;
     }
 }
 
@@ -50,6 +67,7 @@ fn live_service(version: &RoutedService) -> LiveService {
         busy: pool.busy as u64,
         idle: pool.idle as u64,
         creating: pool.creating as u64,
+        ..LiveReplicas::default()
     });
     LiveService {
         service: status.name.clone(),
@@ -57,6 +75,7 @@ fn live_service(version: &RoutedService) -> LiveService {
         in_flight: signals.in_flight as u64,
         queued: signals.pool.map_or(0, |pool| pool.queued as u64),
         replicas,
+        scalings: Vec::new(),
     }
 }
 
@@ -64,9 +83,12 @@ fn add(kept: &mut LiveService, other: &LiveService) {
     kept.in_flight += other.in_flight;
     kept.queued += other.queued;
     kept.replicas = match (kept.replicas, other.replicas) {
-        (Some(a), Some(b)) => {
-            Some(LiveReplicas { busy: a.busy + b.busy, idle: a.idle + b.idle, creating: a.creating + b.creating })
-        }
+        (Some(a), Some(b)) => Some(LiveReplicas {
+            busy: a.busy + b.busy,
+            idle: a.idle + b.idle,
+            creating: a.creating + b.creating,
+            ..LiveReplicas::default()
+        }),
         (one, other) => one.or(other),
     };
 }

@@ -17,6 +17,7 @@ use crate::gate::ComponentGate;
 use crate::metrics::LiveVersions;
 use crate::models::Models;
 use crate::reconciler::Realise;
+use crate::scaling::Autoscaler;
 use crate::warm_up::Rehearsal;
 
 /// Everything that services are built from.
@@ -32,6 +33,7 @@ pub(crate) struct Realiser {
     pub(crate) comparisons: Arc<Comparisons>,
     pub(crate) gatekeeper: Arc<Gatekeeper>,
     pub(crate) gate: Arc<ComponentGate>,
+    pub(crate) autoscaler: Arc<Autoscaler>,
     pub(crate) workers: tokio::runtime::Handle,
     pub(crate) calls: Runtime,
     pub(crate) clock: Arc<dyn Clock>,
@@ -154,13 +156,20 @@ impl Realise for Arc<Realiser> {
         })
     }
 
-    fn went_live(&self, _spec: &Arc<ServiceSpec>, _version: &Arc<RoutedService>) {}
+    fn went_live(&self, spec: &Arc<ServiceSpec>, version: &Arc<RoutedService>) {
+        if let Some(pool) = version.pool() {
+            self.autoscaler.went_live(spec, pool);
+        }
+    }
 
-    fn rescale(&self, spec: &Arc<ServiceSpec>, version: &Arc<RoutedService>) {
-        version.resize(spec);
+    fn rescale(&self, spec: &Arc<ServiceSpec>, _version: &Arc<RoutedService>) {
+        self.autoscaler.rescale(spec);
     }
 
     fn drain(&self, version: Arc<RoutedService>) {
+        if let Some(pool) = version.pool() {
+            self.autoscaler.leave(pool);
+        }
         tokio::spawn(async move { version.drain().await });
     }
 

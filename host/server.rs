@@ -16,17 +16,19 @@ use scorehost_ingress::{Bound, Doors, Ingress, IngressConfig, Limits, MetricsDoo
 use scorehost_registry::Registry;
 use scorehost_router::{Executor, Mirror, Router, Runtime as CallRuntime};
 use scorehost_scorer::{Engine, EngineConfig};
-use scorehost_telemetry::{CollectorConfig, Comparisons, DataCollector, Statistics};
+use scorehost_telemetry::{CollectorConfig, Comparisons, DataCollector, LogBook, Statistics};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::access::{self, Access};
 use crate::doors::{LogDoor, ManagementDoor, ReportDoor, StatisticsDoor};
 use crate::gate::ComponentGate;
+use crate::machine::Linux;
 use crate::metrics::{LiveVersions, Metrics, Rooms};
 use crate::models::{GuestGraphs, Models};
 use crate::observe::Observers;
 use crate::realiser::Realiser;
 use crate::reconciler::Reconciler;
+use crate::scaling::{Autoscaler, Limits as ReplicaLimits};
 use crate::tls;
 
 /// Where devices look for libraries beside the usual places: with the data, and where `deploy/setup.sh` puts them.
@@ -55,6 +57,7 @@ pub(crate) struct Server {
     gate: Arc<ComponentGate>,
     collector: Arc<DataCollector>,
     reconciler: Option<Reconciler<Arc<Realiser>>>,
+    autoscaler: Arc<Autoscaler>,
     ready: Arc<AtomicBool>,
     control_runtime: Runtime,
     workers: Runtime,
@@ -95,7 +98,13 @@ impl Server {
         let workers = runtime("worker", cores())?;
         let executor = Executor::start(cores(), workers.handle()).map_err(Failure::internal)?;
         let comparisons = Arc::new(Comparisons::default());
-        let reports = ReportDoor { statistics: Arc::clone(&statistics), comparisons: Arc::clone(&comparisons) };
+        let autoscaler = autoscaler(options, &clock, &logs);
+        let live = Arc::new(LiveVersions::new(Arc::clone(&autoscaler)));
+        let reports = ReportDoor {
+            statistics: Arc::clone(&statistics),
+            comparisons: Arc::clone(&comparisons),
+            live: Arc::clone(&live),
+        };
         let neighbours = Neighbours {
             registry: Arc::clone(&registry),
             logs: Arc::new(LogDoor(Arc::clone(&logs))),
@@ -111,7 +120,6 @@ impl Server {
         let router = Arc::new(Router::with_mirror(mirror));
         let ready = Arc::new(AtomicBool::new(false));
         let management = ManagementDoor { control: control.clone(), runtime: control_runtime.handle().clone() };
-        let live = Arc::new(LiveVersions::default());
         let rooms = Arc::new(Rooms {
             statistics: Arc::clone(&statistics),
             comparisons: Arc::clone(&comparisons),
@@ -161,6 +169,7 @@ impl Server {
             comparisons,
             gatekeeper: access.gatekeeper,
             gate: Arc::clone(&gate),
+            autoscaler: Arc::clone(&autoscaler),
             workers: workers.handle().clone(),
             calls: CallRuntime::new(executor),
             clock,
@@ -172,6 +181,7 @@ impl Server {
             gate,
             collector,
             reconciler,
+            autoscaler,
             ready,
             control_runtime,
             workers,
@@ -219,6 +229,7 @@ impl Server {
         let Some(reconciler) = self.reconciler.take() else { return };
         let (settled, mut settles) = tokio::sync::watch::channel(false);
         let ready = Arc::clone(&self.ready);
+        self.control_runtime.spawn(Arc::clone(&self.autoscaler).run());
         self.control_runtime.spawn(reconciler.run(settled));
         self.control_runtime.spawn(async move {
             if settles.wait_for(|settled| *settled).await.is_ok() {
@@ -250,6 +261,21 @@ fn control_config(options: &ServeOptions) -> ControlConfig {
         operation_timeout: Duration::from_secs(options.operation_timeout),
         ..ControlConfig::default()
     }
+}
+
+fn autoscaler(options: &ServeOptions, clock: &Arc<dyn Clock>, logs: &Arc<LogBook>) -> Arc<Autoscaler> {
+    let (machine, scaling) = (Linux::new(), &options.scaling);
+    if let (Some(given), Some(there)) = (scaling.max_replica_memory, machine.memory())
+        && given > there
+    {
+        tracing::warn!(given, there, "--max-replica-memory is more than this machine or its control group has");
+    }
+    let limits = ReplicaLimits {
+        memory: scaling.max_replica_memory,
+        processors: scaling.max_replica_cores.unwrap_or(cores() as f64),
+        replicas: options.max_replicas,
+    };
+    Autoscaler::new(Arc::clone(clock), Box::new(machine), limits, Arc::clone(logs))
 }
 
 fn engine(options: &ServeOptions, clock: &Arc<dyn Clock>) -> Result<Arc<Engine>, Failure> {

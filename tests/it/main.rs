@@ -25,5 +25,6 @@ mod local_run;
 mod observe;
 mod operations;
 mod rollout;
+mod scaling;
 mod scorers;
 mod tls;

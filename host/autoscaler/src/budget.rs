@@ -14,6 +14,20 @@ pub struct Budget {
     pub replicas: u32,
 }
 
+/// One of the things that replicas share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Memory.
+    Memory,
+    /// Cores.
+    Processors,
+    /// Places for replicas.
+    Replicas,
+}
+
+/// By so much a sum of parts may exceed its whole.
+const ROUNDING: f64 = 1e-9;
+
 /// What one service wants, and what one of its replicas takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Need {
@@ -34,20 +48,46 @@ pub struct Need {
 /// fairness, Ghodsi et al. 2011), so that nobody gains by asking for more.
 #[must_use]
 pub fn share(needs: &[Need], budget: &Budget) -> Vec<u32> {
+    let minimums: Vec<u32> = needs.iter().map(|need| need.min).collect();
     let wanted: Vec<u32> = needs.iter().map(|need| need.wanted.max(need.min)).collect();
-    let mut left = Left::of(budget);
-    for need in needs {
-        left.take_minimum(need);
-    }
-    let mut rest = left;
-    if needs.iter().zip(&wanted).all(|(need, wanted)| rest.take(need, wanted - need.min)) {
-        return wanted;
-    }
-    fill(needs, &wanted, budget, left)
+    raise(needs, &minimums, &wanted, budget)
 }
 
-fn fill(needs: &[Need], wanted: &[u32], budget: &Budget, mut left: Left) -> Vec<u32> {
-    let mut granted: Vec<u32> = needs.iter().map(|need| need.min).collect();
+/// How far each service may go beyond what it was `granted`, up to `most`, before the next decision: what is left over,
+/// divided as [`share`] divides a shortage. All together stay within the budget.
+#[must_use]
+pub fn spare(needs: &[Need], granted: &[u32], most: &[u32], budget: &Budget) -> Vec<u32> {
+    let most: Vec<u32> = granted.iter().zip(most).map(|(granted, most)| *granted.max(most)).collect();
+    raise(needs, granted, &most, budget)
+}
+
+/// What keeps a service from one more replica than `granted[index]`; nothing where there is room.
+#[must_use]
+pub fn shortage(needs: &[Need], granted: &[u32], index: usize, budget: &Budget) -> Option<Resource> {
+    let left = Left::after(needs, granted, budget);
+    let need = needs.get(index)?;
+    if need.memory > left.memory {
+        return Some(Resource::Memory);
+    }
+    if need.processors > left.processors + ROUNDING {
+        return Some(Resource::Processors);
+    }
+    (left.replicas == 0).then_some(Resource::Replicas)
+}
+
+/// Replicas between `from` and `to`, within the budget.
+fn raise(needs: &[Need], from: &[u32], to: &[u32], budget: &Budget) -> Vec<u32> {
+    let left = Left::after(needs, from, budget);
+    let mut rest = left;
+    let mut steps = needs.iter().zip(from.iter().zip(to));
+    if steps.all(|(need, (from, to))| rest.take(need, to - from)) {
+        return to.to_vec();
+    }
+    fill(needs, from, to, budget, left)
+}
+
+fn fill(needs: &[Need], from: &[u32], wanted: &[u32], budget: &Budget, mut left: Left) -> Vec<u32> {
+    let mut granted = from.to_vec();
     let turn = |index: usize, granted: u32| Turn { share: needs[index].share(granted, budget), index };
     let mut turns: BinaryHeap<Turn> = (0..needs.len())
         .filter(|index| granted[*index] < wanted[*index])
@@ -86,20 +126,22 @@ struct Left {
 }
 
 impl Left {
-    const fn of(budget: &Budget) -> Self {
-        Self { memory: budget.memory, processors: budget.processors, replicas: budget.replicas }
-    }
-
-    /// Minimums are given even where they do not fit: they were promised when the service was deployed.
-    fn take_minimum(&mut self, need: &Need) {
-        self.memory = self.memory.saturating_sub(need.memory.saturating_mul(need.min.into()));
-        self.replicas = self.replicas.saturating_sub(need.min);
+    /// What `granted` leaves. Minimums are given even where they do not fit, for they were promised when the service was
+    /// deployed, and cost no processors.
+    fn after(needs: &[Need], granted: &[u32], budget: &Budget) -> Self {
+        let mut left = Self { memory: budget.memory, processors: budget.processors, replicas: budget.replicas };
+        for (need, granted) in needs.iter().zip(granted) {
+            left.memory = left.memory.saturating_sub(need.memory.saturating_mul((*granted).into()));
+            left.processors -= need.processors * f64::from(granted.saturating_sub(need.min));
+            left.replicas = left.replicas.saturating_sub(*granted);
+        }
+        left
     }
 
     fn take(&mut self, need: &Need, count: u32) -> bool {
         let memory = need.memory.saturating_mul(count.into());
         let processors = need.processors * f64::from(count);
-        let fits = memory <= self.memory && processors <= self.processors + 1e-9 && count <= self.replicas;
+        let fits = memory <= self.memory && processors <= self.processors + ROUNDING && count <= self.replicas;
         if fits {
             self.memory -= memory;
             self.processors -= processors;

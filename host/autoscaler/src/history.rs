@@ -25,6 +25,11 @@ impl History {
         self.wishes.front().map_or(wish, |(_, largest)| *largest)
     }
 
+    /// What was wanted before is of no interest any more.
+    pub(crate) fn forget(&mut self) {
+        self.wishes.clear();
+    }
+
     /// How long the service has had no work.
     pub(crate) fn idle(&mut self, active: bool, now: Duration) -> Duration {
         let last = *self.active.get_or_insert(now);

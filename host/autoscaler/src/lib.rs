@@ -13,7 +13,7 @@ mod policy;
 pub mod simulator;
 mod sizing;
 
-pub use budget::{Budget, Need, share};
+pub use budget::{Budget, Need, Resource, share, shortage, spare};
 pub use history::History;
 pub use policy::{Policy, Signals, decide};
 pub use sizing::{Sizing, size};

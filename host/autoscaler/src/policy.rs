@@ -71,6 +71,8 @@ pub fn decide(history: &mut History, signals: &Signals, policy: &Policy, now: Du
     let idle = history.idle(signals.active(), now);
     let largest = history.largest(wanted(signals, policy), now, policy.stable);
     if policy.min == 0 && idle >= policy.idle_after {
+        // Whoever comes next begins with one, and not with what a burst before the pause needed.
+        history.forget();
         return 0;
     }
     largest.clamp(policy.min.max(1).min(policy.max), policy.max)

@@ -75,11 +75,11 @@ pub fn simulate(traffic: &Traffic, rule: &mut dyn Rule, setting: &Setting) -> Re
         }
         service.arrive(rule, arrival);
     }
-    while decide_at <= traffic.length {
+    while decide_at <= traffic.length() {
         service.decide(rule, decide_at);
         decide_at += every;
     }
-    service.finish(rule.name(), traffic.length)
+    service.finish(rule.name(), traffic.length())
 }
 
 struct Service<'a> {

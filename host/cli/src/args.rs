@@ -7,6 +7,7 @@ mod gate;
 mod model;
 mod observe;
 mod schema;
+mod scaling;
 mod scorer;
 mod serve;
 mod service;
@@ -24,6 +25,8 @@ pub use gate::{AdvisoryPolicy, GateOptions, Level};
 pub(crate) use model::{DownloadArgs, ModelCommand, RegisterArgs};
 pub use observe::ObserveOptions;
 pub(crate) use schema::SchemaFile;
+pub use scaling::ScalingOptions;
+pub(crate) use scaling::{Policy, SimulateArgs, SizeArgs};
 pub(crate) use scorer::{RunArgs, ScanArgs, ScorerCommand};
 pub use serve::ServeOptions;
 pub(crate) use service::{
@@ -117,6 +120,10 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Run a scorer once in this process, without a server, and print what it does
     Run(RunArgs),
+    /// Compute how many replicas a load needs
+    Size(SizeArgs),
+    /// Play made-up or recorded traffic against this host's autoscaler and two others, and compare what they do
+    Simulate(SimulateArgs),
     /// Check what this machine and a server need, phase by phase, and say what to fix
     Doctor(DoctorArgs),
     /// List devices that models can run on: of this machine, or of the server where one is named

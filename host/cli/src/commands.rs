@@ -9,6 +9,7 @@ mod model;
 mod operation;
 mod scorer;
 mod service;
+mod sizing;
 
 use clap::CommandFactory;
 use scorehost_control::client::{Client, ClientTls};
@@ -42,6 +43,8 @@ pub(crate) fn run(host: &dyn Host, cli: Cli, screen: &mut Screen<'_>) -> Result<
             };
             show_devices(devices.doing(|| "list devices".to_owned())?, screen)
         }
+        Command::Size(arguments) => sizing::size(&arguments, screen),
+        Command::Simulate(arguments) => sizing::simulate(&arguments, screen),
         Command::Doctor(arguments) => doctor::run(host, &cli.global, arguments, screen),
         Command::Login { url } => credential::login(&cli.global, &url, screen),
         Command::Logout { url } => credential::logout(&url, screen),

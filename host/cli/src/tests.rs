@@ -6,3 +6,4 @@ mod errors;
 mod flows;
 mod parsing;
 mod stage;
+mod sizing;

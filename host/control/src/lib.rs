@@ -46,7 +46,7 @@ pub use error::ControlError;
 pub use facts::Facts;
 pub use gate::Gate;
 pub use logs::{LogFeed, LogTail, ServiceLogs};
-pub use reports::{Difference, Latency, Reports, VersionReport};
+pub use reports::{Difference, Latency, LiveReplicas, Reports, VersionReport};
 pub use services::{Control, Neighbours};
 
 #[cfg(test)]

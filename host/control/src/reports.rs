@@ -9,6 +9,30 @@ use scorehost_core::{ErrorKind, ServiceName};
 pub trait Reports: Send + Sync {
     /// Every version of a service that was called since the host started, by version; empty where none was.
     fn versions(&self, service: &ServiceName) -> Vec<VersionReport>;
+
+    /// The replicas of every version that has a scorer and is live.
+    fn replicas(&self) -> Vec<LiveReplicas> {
+        Vec::new()
+    }
+}
+
+/// The replicas of one version at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveReplicas {
+    /// The service.
+    pub service: ServiceName,
+    /// The version.
+    pub version: Arc<str>,
+    /// Handling a request.
+    pub busy: u64,
+    /// Waiting for one.
+    pub idle: u64,
+    /// Being made.
+    pub creating: u64,
+    /// As many as the autoscaler asks for.
+    pub wanted: u64,
+    /// As many as the host allows at the moment.
+    pub allowed: u64,
 }
 
 /// What one version did since the host started.

@@ -18,7 +18,7 @@ use crate::models::known;
 use crate::operations::{Operations, Progress, millis};
 use crate::plan::{Context, Plan};
 use crate::routes::{Query, Routes, routes};
-use crate::show::{service_shown, versions_shown};
+use crate::show::{add_replicas, add_to_versions, service_shown, versions_shown};
 use crate::{ControlConfig, ControlError, Facts, Gate, Reports, ServiceLogs, respond, wire};
 
 /// The management API of one host. Clones share everything.
@@ -123,14 +123,19 @@ impl Control {
 
     pub(crate) fn services(&self) -> Result<Response<Body>, Failure> {
         let services = self.0.catalog.list();
-        let services =
-            services.into_iter().map(|(service, operation)| service_shown(&self.0.board, &service, operation));
+        let live = self.0.reports.replicas();
+        let services = services.into_iter().map(|(service, operation)| {
+            let mut shown = service_shown(&self.0.board, &service, operation);
+            add_replicas(&mut shown, &live);
+            shown
+        });
         Ok(respond::json(StatusCode::OK, &wire::Services { services: services.collect() }))
     }
 
     pub(crate) async fn service(&self, name: &str) -> Result<Response<Body>, Failure> {
         let (service, operation) = self.known_service(&name.parse()?)?;
         let mut shown = service_shown(&self.0.board, &service, operation);
+        add_replicas(&mut shown, &self.0.reports.replicas());
         if let Some(spec) = service.versions.get(service.default()).map(|version| Arc::clone(&version.spec)) {
             let component = spec.scorer.map(|scorer| scorer.component);
             shown.manifest = self.manifest(component, spec.grants.clone()).await;
@@ -140,7 +145,8 @@ impl Control {
 
     pub(crate) fn versions(&self, name: &str) -> Result<Response<Body>, Failure> {
         let (service, _) = self.known_service(&name.parse()?)?;
-        let versions = versions_shown(&self.0.board, &service);
+        let mut versions = versions_shown(&self.0.board, &service);
+        add_to_versions(service.name().as_str(), &mut versions, &self.0.reports.replicas());
         Ok(respond::json(StatusCode::OK, &wire::ServiceVersions { versions }))
     }
 

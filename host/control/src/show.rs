@@ -4,7 +4,7 @@ use scorehost_core::{Outbound, ServiceSpec, VersionKey, VersionName};
 
 use crate::catalog::{Service, Version};
 use crate::desired::{Board, Observed};
-use crate::{access, traffic, wire};
+use crate::{LiveReplicas, access, traffic, wire};
 
 /// A service, with the operation under way.
 pub(crate) fn service_shown(board: &Board, service: &Service, operation: Option<String>) -> wire::Service {
@@ -24,6 +24,7 @@ pub(crate) fn service_shown(board: &Board, service: &Service, operation: Option<
         models: spec.models.iter().map(|model| model.id.to_string()).collect(),
         variables: spec.variables.keys().cloned().collect(),
         settings: settings(&spec),
+        replicas: None,
         traffic: traffic::shown(&service.front.traffic),
         versions,
         operation,
@@ -55,9 +56,32 @@ fn version_shown(board: &Board, service: &Service, name: &VersionName, version: 
         models: spec.models.iter().map(|model| model.id.to_string()).collect(),
         variables: spec.variables.keys().cloned().collect(),
         settings: settings(spec),
+        replicas: None,
         deployment: (*version.config).clone(),
         created: version.created,
         updated: version.updated,
+    }
+}
+
+/// Adds the replicas that there are at this moment to what is shown of a service.
+pub(crate) fn add_replicas(service: &mut wire::Service, live: &[LiveReplicas]) {
+    add_to_versions(&service.name, &mut service.versions, live);
+    for replicas in service.versions.iter().filter_map(|version| version.replicas) {
+        *service.replicas.get_or_insert_default() += replicas;
+    }
+}
+
+/// The same for versions alone.
+pub(crate) fn add_to_versions(service: &str, versions: &mut [wire::ServiceVersion], live: &[LiveReplicas]) {
+    for version in versions {
+        let of_it = |found: &&LiveReplicas| found.service.as_str() == service && *found.version == *version.version;
+        version.replicas = live.iter().find(of_it).map(|found| wire::Replicas {
+            ready: found.busy + found.idle,
+            busy: found.busy,
+            creating: found.creating,
+            wanted: found.wanted,
+            allowed: found.allowed,
+        });
     }
 }
 

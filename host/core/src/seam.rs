@@ -146,6 +146,10 @@ pub trait Replica: Send {
     ) -> BoxFuture<'a, Result<RawResponse, Failure>>;
     /// False once a call trapped, ran out of time or was dropped half-way: the replica must be retired.
     fn healthy(&self) -> bool;
+    /// Bytes of memory that it holds; 0 where nobody counts them.
+    fn memory(&self) -> u64 {
+        0
+    }
 }
 
 /// Makes replicas of one scorer. `scorer` implements it, `pool` calls it.

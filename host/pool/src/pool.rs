@@ -1,6 +1,6 @@
 //! The pool itself: the lock, and what happens outside it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -13,7 +13,10 @@ use tokio::time::timeout;
 use crate::creation::Creation;
 use crate::state::State;
 use crate::waiting::{Place, Waits};
-use crate::{Lent, PoolConfig, PoolError, PoolSignals, Want};
+use crate::{Lent, PoolConfig, PoolError, PoolLoad, PoolSignals, Want};
+
+/// Hears that callers wait for replicas which the maximum does not allow. Must not block.
+pub type WhenShort = Box<dyn Fn() + Send + Sync>;
 
 /// The replicas of one version of one service.
 pub struct Pool {
@@ -24,6 +27,7 @@ pub struct Pool {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     rested: Notify,
+    when_short: OnceLock<WhenShort>,
 }
 
 impl Pool {
@@ -35,8 +39,14 @@ impl Pool {
         runtime: Handle,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
-        let state = Mutex::new(State::new(&config));
-        Arc::new(Self { factory, config, runtime, clock, state, rested: Notify::new() })
+        let state = Mutex::new(State::new(&config, clock.now()));
+        let (rested, when_short) = (Notify::new(), OnceLock::new());
+        Arc::new(Self { factory, config, runtime, clock, state, rested, when_short })
+    }
+
+    /// Names who hears that callers wait while the pool is at its maximum. Only the first one named does.
+    pub fn when_short(&self, hears: WhenShort) {
+        let _ = self.when_short.set(hears);
     }
 
     /// Makes the replicas of the minimum, at least one, and tells how they are called.
@@ -61,7 +71,7 @@ impl Pool {
 
     /// Lends an idle replica, where there is one.
     pub fn try_lend(self: &Arc<Self>) -> Option<Lent> {
-        let replica = self.state.lock().lend()?;
+        let replica = self.state.lock().lend(self.clock.now())?;
         Some(Lent::new(replica, Arc::clone(self)))
     }
 
@@ -103,7 +113,7 @@ impl Pool {
             return Err(PoolError::Create { cause: cause.clone() });
         }
         // A replica may have come back since the first look.
-        if let Some(replica) = state.lend() {
+        if let Some(replica) = state.lend(now) {
             let _ = deliver.send(Ok(replica));
             return Ok(Place::new(Arc::clone(self), None, delivered));
         }
@@ -118,13 +128,16 @@ impl Pool {
         self.state.lock().signals()
     }
 
-    /// Changes the bounds. New replicas are made at once, surplus ones end when they are idle.
-    pub fn resize(self: &Arc<Self>, min: usize, max: usize) {
-        let surplus = {
-            let mut state = self.state.lock();
-            (state.min, state.max) = (min.min(max), max.max(1));
-            state.shed(max.max(1))
-        };
+    /// What the pool is doing and did since the last call of this function. One reader at most.
+    #[must_use]
+    pub fn load(&self) -> PoolLoad {
+        self.state.lock().load(self.clock.now())
+    }
+
+    /// Changes the bounds: `kept` replicas stay while they are idle, and calls may make up to `most`. Missing ones are made at
+    /// once; surplus ones end when they are idle, and no call ends for it.
+    pub fn resize(self: &Arc<Self>, kept: usize, most: usize) {
+        let surplus = self.state.lock().resize(kept, most);
         drop(surplus);
         self.start_creations();
     }
@@ -162,10 +175,10 @@ impl Pool {
 
     /// A lent replica came back: it goes on, or is retired and replaced.
     pub(crate) fn take_back(self: &Arc<Self>, replica: Box<dyn Replica>) {
-        let healthy = replica.healthy();
+        let (healthy, now) = (replica.healthy(), self.clock.now());
         let ended = self.change(|state| {
-            state.returned();
-            if healthy { state.place(replica, &*self.clock) } else { Some(replica) }
+            state.returned(now);
+            if healthy { state.place(replica, now) } else { Some(replica) }
         });
         // The common way ends here, without a second look at the state.
         if ended.is_some() {
@@ -180,7 +193,7 @@ impl Pool {
         let surplus = self.change(|state| match created {
             Ok(replica) => {
                 state.created();
-                state.place(replica, &*self.clock)
+                state.place(replica, now)
             }
             Err(cause) => {
                 tracing::warn!(%cause, detail = cause.detail, "a replica could not be made");
@@ -193,7 +206,8 @@ impl Pool {
 
     /// Takes in a replica that nobody planned.
     fn adopt(self: &Arc<Self>, replica: Box<dyn Replica>) {
-        let surplus = self.change(|state| state.place(replica, &*self.clock));
+        let now = self.clock.now();
+        let surplus = self.change(|state| state.place(replica, now));
         drop(surplus);
     }
 
@@ -208,7 +222,13 @@ impl Pool {
     }
 
     fn plan(self: &Arc<Self>) -> Vec<Creation> {
-        let planned = self.state.lock().plan_creations(self.clock.now());
+        let (planned, short) = {
+            let mut state = self.state.lock();
+            (state.plan_creations(self.clock.now()), state.take_short())
+        };
+        if short && let Some(hears) = self.when_short.get() {
+            hears();
+        }
         (0..planned).map(|_| Creation::new(Arc::clone(self))).collect()
     }
 

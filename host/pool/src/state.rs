@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use scorehost_core::order::{Line, Ticket};
-use scorehost_core::{Clock, Failure, Replica};
+use scorehost_core::{Failure, Replica};
 use scorehost_telemetry::Typical;
 use tokio::sync::oneshot;
 
+use crate::load::{Meter, PoolLoad};
 use crate::waiting::{Waiter, Waits};
 use crate::{PoolConfig, PoolError, Want};
 
@@ -52,13 +53,18 @@ pub(crate) struct State {
     /// How long a caller waits for each place of the line.
     pace: Typical,
     back_off: Option<BackOff>,
-    pub(crate) min: usize,
-    pub(crate) max: usize,
+    meter: Meter,
+    /// Replicas kept while they are idle.
+    pub(crate) kept: usize,
+    /// Replicas at most.
+    pub(crate) most: usize,
+    /// Whether callers wait for replicas that only a larger maximum would allow, and nobody was told yet.
+    short: bool,
     pub(crate) draining: bool,
 }
 
 impl State {
-    pub(crate) fn new(config: &PoolConfig) -> Self {
+    pub(crate) fn new(config: &PoolConfig, now: Instant) -> Self {
         Self {
             idle: Vec::new(),
             busy: 0,
@@ -66,8 +72,10 @@ impl State {
             line: Line::default(),
             pace: Typical::default(),
             back_off: None,
-            min: config.min,
-            max: config.max.max(1),
+            meter: Meter::new(now),
+            kept: config.min,
+            most: config.max.max(1),
+            short: false,
             draining: false,
         }
     }
@@ -77,24 +85,35 @@ impl State {
         PoolSignals { busy, idle: self.idle.len(), creating, queued: self.line.len() }
     }
 
+    pub(crate) fn load(&mut self, now: Instant) -> PoolLoad {
+        let signals = self.signals();
+        self.meter.read(signals, now)
+    }
+
     /// Takes the idle replica used last. The line is empty whenever a replica is idle.
-    pub(crate) fn lend(&mut self) -> Option<Box<dyn Replica>> {
+    pub(crate) fn lend(&mut self, now: Instant) -> Option<Box<dyn Replica>> {
         let replica = self.idle.pop()?;
-        self.busy += 1;
+        self.begin(now);
+        self.meter.loaded(self.busy);
         Some(replica)
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.busy += 1;
+        self.meter.began(now);
     }
 
     /// Puts a healthy replica where it belongs: to the next caller in line, to the idle ones, or back to be dropped.
     /// It counts as neither busy nor creating when this is called.
-    pub(crate) fn place(&mut self, mut replica: Box<dyn Replica>, clock: &dyn Clock) -> Option<Box<dyn Replica>> {
-        let surplus = self.signals().total() >= self.max;
+    pub(crate) fn place(&mut self, mut replica: Box<dyn Replica>, now: Instant) -> Option<Box<dyn Replica>> {
+        self.meter.holds(replica.memory());
+        let surplus = self.signals().total() >= self.most;
         while !surplus && let Some(waiter) = self.line.pop() {
-            let now = clock.now();
             let Some(waiter) = waiter.unless_late(now) else { continue };
             self.pace.record(waiter.waited_per_place(now));
             match waiter.deliver.send(Ok(replica)) {
                 Ok(()) => {
-                    self.busy += 1;
+                    self.begin(now);
                     return None;
                 }
                 // This caller went away; the next one is asked.
@@ -110,8 +129,9 @@ impl State {
     }
 
     /// A lent replica came back, or ended.
-    pub(crate) const fn returned(&mut self) {
+    pub(crate) fn returned(&mut self, now: Instant) {
         self.busy -= 1;
+        self.meter.ended(now);
     }
 
     /// Gets a caller in line. In a full line one of a lower priority gives way.
@@ -131,13 +151,15 @@ impl State {
             gives_way.refuse(PoolError::QueueFull { queued });
         }
         let (now, Want { deadline, takes, .. }) = (waits.now, *want);
-        Ok(self.line.push(want.priority, Waiter { since: now, ahead, deadline, takes, deliver }))
+        let ticket = self.line.push(want.priority, Waiter { since: now, ahead, deadline, takes, deliver });
+        self.meter.loaded(self.busy + self.line.len());
+        Ok(ticket)
     }
 
     /// How long a caller with so many `ahead` waits. The first in line never knows: that it is served is how the pace is
     /// learnt. Nor is it known while more replicas can be made.
     fn expected_wait(&self, ahead: usize) -> Option<Duration> {
-        if ahead == 0 || self.signals().total() < self.max {
+        if ahead == 0 || self.signals().total() < self.most {
             return None;
         }
         Some(self.pace.mean()?.saturating_mul(u32::try_from(ahead + 1).unwrap_or(u32::MAX)))
@@ -156,10 +178,24 @@ impl State {
         }
         let signals = self.signals();
         let for_callers = signals.queued.saturating_sub(signals.creating);
-        let for_minimum = if self.draining { 0 } else { self.min.saturating_sub(signals.total()) };
-        let planned = for_callers.max(for_minimum).min(self.max.saturating_sub(signals.total()));
+        let to_keep = if self.draining { 0 } else { self.kept.saturating_sub(signals.total()) };
+        let room = self.most.saturating_sub(signals.total());
+        let planned = for_callers.max(to_keep).min(room);
+        self.short = for_callers > room;
         self.creating += planned;
         planned
+    }
+
+    /// Whether callers wait for replicas that the maximum does not allow; true once for each look at them.
+    pub(crate) const fn take_short(&mut self) -> bool {
+        std::mem::replace(&mut self.short, false)
+    }
+
+    /// Changes the bounds and gives up idle replicas that are not kept.
+    pub(crate) fn resize(&mut self, kept: usize, most: usize) -> Vec<Box<dyn Replica>> {
+        self.most = most.max(1);
+        self.kept = kept.min(self.most);
+        self.shed(self.kept)
     }
 
     /// A creation succeeded.

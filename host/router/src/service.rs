@@ -8,7 +8,7 @@ use scorehost_core::{
     Admission, BoxFuture, CallContext, Clock, Deadline, Failure, InferRequest, InferResponse, Interface, Model,
     NamedTensors, RawRequest, RawResponse, Service, ServiceSpec, ServiceStatus,
 };
-use scorehost_pool::{Pool, PoolConfig};
+use scorehost_pool::Pool;
 use scorehost_telemetry::{ServiceStatistics, Typical};
 
 mod calls;
@@ -116,19 +116,16 @@ impl RoutedService {
     /// What it is doing.
     #[must_use]
     pub fn signals(&self) -> ServiceSignals {
-        let pool = match &self.way {
-            Way::NoCode(_) => None,
-            Way::Scorer(pool) => Some(pool.signals()),
-        };
+        let pool = self.pool().map(|pool| pool.signals());
         ServiceSignals { in_flight: self.gate.in_flight.count(), pool }
     }
 
-    /// Takes over the number of replicas of `spec`, in place: missing ones are made, surplus ones end when they are idle. A
-    /// no-code service has none.
-    pub fn resize(&self, spec: &ServiceSpec) {
-        if let Way::Scorer(pool) = &self.way {
-            let bounds = PoolConfig::of(spec);
-            pool.resize(bounds.min, bounds.max);
+    /// Its replicas; nothing for a no-code service.
+    #[must_use]
+    pub fn pool(&self) -> Option<&Arc<Pool>> {
+        match &self.way {
+            Way::NoCode(_) => None,
+            Way::Scorer(pool) => Some(pool),
         }
     }
 

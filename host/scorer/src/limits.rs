@@ -29,6 +29,11 @@ impl Limits {
         self.cap
     }
 
+    /// What the linear memories hold, in bytes.
+    pub(crate) const fn held(&self) -> u64 {
+        self.held
+    }
+
     /// The total that the guest asked for last and did not get, since the last call of this function.
     pub(crate) const fn take_refused(&mut self) -> Option<u64> {
         self.refused.take()

@@ -114,6 +114,10 @@ impl Replica for ScorerReplica {
     fn healthy(&self) -> bool {
         self.sandbox.healthy()
     }
+
+    fn memory(&self) -> u64 {
+        self.sandbox.memory()
+    }
 }
 
 impl EntryScriptReplica {
@@ -189,6 +193,10 @@ impl Replica for EntryScriptReplica {
 
     fn healthy(&self) -> bool {
         self.sandbox.healthy()
+    }
+
+    fn memory(&self) -> u64 {
+        self.sandbox.memory()
     }
 }
 

@@ -49,6 +49,11 @@ impl Sandbox {
         !self.calling
     }
 
+    /// Bytes of its linear memories. They only grow.
+    pub(crate) fn memory(&self) -> u64 {
+        self.store.data().limits.held()
+    }
+
     /// Begins a call that may take `limit`, and no longer than the request's deadline.
     pub(crate) fn begin(&mut self, call: &CallContext, limit: Duration) -> Result<Turn, Failure> {
         let now = self.engine.clock.now();

@@ -34,6 +34,8 @@ pub struct LiveService {
     pub queued: u64,
     /// Its replicas; `None` for a service without a scorer.
     pub replicas: Option<LiveReplicas>,
+    /// How often the number of replicas was changed, by direction (`up`, `down`) and reason.
+    pub scalings: Vec<(&'static str, &'static str, u64)>,
 }
 
 /// The replicas of one version.
@@ -45,6 +47,10 @@ pub struct LiveReplicas {
     pub idle: u64,
     /// Being made.
     pub creating: u64,
+    /// As many as the autoscaler asks for.
+    pub wanted: u64,
+    /// As many as the host allows until the next decision.
+    pub allowed: u64,
 }
 
 /// What the host itself is doing at the moment of a scrape.

@@ -51,6 +51,26 @@ fn who_does_not_fit_leaves_the_rest_to_smaller_ones() {
     assert_eq!(share(&[large, need(0, 100)], &budget(10)), [1, 4]);
 }
 
+#[test]
+fn what_is_left_over_may_be_used_until_the_next_decision() {
+    let needs = [need(1, 2), need(0, 0), need(0, 0)];
+    let granted = share(&needs, &budget(12));
+    assert_eq!(granted, [2, 0, 0]);
+    assert_eq!(spare(&needs, &granted, &[10, 1, 10], &budget(12)), [6, 1, 5], "as evenly as a shortage is shared");
+    assert_eq!(spare(&needs, &granted, &[4, 3, 3], &budget(12)), [4, 3, 3]);
+    assert_eq!(spare(&needs, &granted, &[10, 10, 10], &budget(2)), [2, 0, 0]);
+}
+
+#[test]
+fn a_shortage_has_a_name() {
+    let needs = [need(0, 10)];
+    let check = |budget: Budget, expected| assert_eq!(shortage(&needs, &share(&needs, &budget), 0, &budget), expected);
+    check(budget(4), Some(Resource::Memory));
+    check(Budget { processors: 0.3, ..budget(100) }, Some(Resource::Processors));
+    check(Budget { replicas: 3, ..budget(100) }, Some(Resource::Replicas));
+    check(budget(100), None);
+}
+
 fn needs() -> impl Strategy<Value = Vec<Need>> {
     let one = (0u32..4, 0u32..40, 0u64..4, 0u32..30, 1u32..1000).prop_map(|(min, wanted, memory, tenths, weight)| {
         Need { min, wanted, memory: memory * GIB, processors: f64::from(tenths) / 10.0, weight }
@@ -84,11 +104,7 @@ proptest! {
     fn nothing_is_left_over_that_somebody_could_use(needs in needs(), memory in 0u64..60, cores in 0u32..20, replicas in 0u32..100) {
         let budget = Budget { memory: memory * GIB, processors: cores.into(), replicas };
         let granted = share(&needs, &budget);
-        let mut left = Left::of(&budget);
-        for (need, granted) in needs.iter().zip(&granted) {
-            left.take_minimum(need);
-            prop_assert!(left.take(need, granted - need.min) || *granted == need.min);
-        }
+        let left = Left::after(&needs, &granted, &budget);
         for (need, granted) in needs.iter().zip(&granted).filter(|(need, granted)| **granted < need.wanted) {
             prop_assert!(!{ left }.take(need, 1), "{need:?} got {granted} and one more would fit");
         }
@@ -99,5 +115,20 @@ proptest! {
         let modest = share(&[need(0, wanted), need(0, 10)], &budget(memory))[0];
         let beside = share(&[need(0, wanted), need(0, greedy)], &budget(memory))[0];
         prop_assert_eq!(beside.min(wanted.min((memory / 2) as u32)), modest.min(wanted.min((memory / 2) as u32)));
+    }
+
+    #[test]
+    fn all_that_may_be_used_together_fits(needs in needs(), most in 0u32..60, memory in 0u64..60, cores in 0u32..20, replicas in 0u32..100) {
+        let budget = Budget { memory: memory * GIB, processors: cores.into(), replicas };
+        let granted = share(&needs, &budget);
+        let limits = spare(&needs, &granted, &vec![most; needs.len()], &budget);
+        for (granted, limit) in granted.iter().zip(&limits) {
+            prop_assert!(limit >= granted && *limit <= most.max(*granted));
+        }
+        let added: u32 = limits.iter().zip(&granted).map(|(limit, granted)| limit - granted).sum();
+        let left = Left::after(&needs, &granted, &budget);
+        prop_assert!(added <= left.replicas);
+        let memory: u64 = needs.iter().zip(limits.iter().zip(&granted)).map(|(need, (limit, granted))| need.memory * u64::from(limit - granted)).sum();
+        prop_assert!(memory <= left.memory);
     }
 }

@@ -78,6 +78,13 @@ fn the_last_replica_goes_when_no_request_came_for_long_enough() {
 }
 
 #[test]
+fn what_was_needed_before_a_pause_does_not_come_back_after_it() {
+    let policy = Policy { min: 0, idle_after: second(5), ..policy() };
+    let calls = (0..12).map(|at| load(if at == 0 { 7 } else { u32::from(at == 8) }));
+    assert_eq!(replay(&policy, calls), [10, 10, 10, 10, 10, 0, 0, 0, 2, 2, 2, 2]);
+}
+
+#[test]
 fn a_short_request_keeps_the_last_replica() {
     let policy = Policy { min: 0, idle_after: second(5), ..policy() };
     let short = Signals { average: 0.000_01, peak: 1, busy: 0, queued: 0 };

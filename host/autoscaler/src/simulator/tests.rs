@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use super::*;
 
 fn setting() -> Setting {
@@ -20,7 +22,7 @@ fn setting() -> Setting {
 }
 
 fn traffic(shape: Shape) -> Traffic {
-    Traffic { shape, rps: 200.0, length: Duration::from_secs(400) }
+    Traffic::shaped(shape, 200.0, Duration::from_secs(400))
 }
 
 const SHAPES: [Shape; 4] = [Shape::Step, Shape::Spike, Shape::Diurnal, Shape::Poisson];
@@ -80,7 +82,7 @@ fn a_step_is_refused_longer_by_rules_that_look_once_a_period() {
 fn to_zero_and_back_costs_one_start() {
     let setting =
         Setting { policy: Policy { min: 0, idle_after: Duration::from_secs(5), ..setting().policy }, ..setting() };
-    let rare = Traffic { shape: Shape::Step, rps: 0.05, length: Duration::from_secs(4000) };
+    let rare = Traffic::shaped(Shape::Step, 0.05, Duration::from_secs(4000));
     let report = simulate(&rare, &mut Ours::default(), &setting);
     assert!(report.requests > 50 && report.refused == 0, "{report:?}");
     assert!(report.replica_seconds < 8.0 * report.requests as f64, "{report:?}");
@@ -94,4 +96,20 @@ fn the_traffic_has_the_rate_that_was_asked_for() {
         let part = arrivals / (200.0 * 400.0);
         assert!((part - expected).abs() < 0.02, "{shape:?} {part}");
     }
+}
+
+#[test]
+fn recorded_traffic_is_played_as_it_was_counted() {
+    let second = Duration::from_secs;
+    let recorded = |rates: &[(u64, f64)]| Traffic::recorded(rates.iter().map(|(at, rate)| (second(*at), *rate)).collect());
+    let traffic = recorded(&[(0, 100.0), (50, 0.0), (100, 300.0)]).unwrap();
+    assert_eq!((traffic.length(), traffic.highest()), (second(150), 300.0));
+    let arrivals = traffic.arrivals(&mut Random::new(3));
+    let within = |from, to| arrivals.iter().filter(|at| (second(from)..second(to)).contains(at)).count() as f64;
+    assert!((within(0, 50) / 5_000.0 - 1.0).abs() < 0.05, "{}", within(0, 50));
+    assert_eq!(within(50, 100), 0.0);
+    assert!((within(100, 150) / 15_000.0 - 1.0).abs() < 0.05, "{}", within(100, 150));
+    assert!(recorded(&[(0, 1.0)]).is_none() && recorded(&[(5, 1.0), (5, 2.0)]).is_none());
+    let nothing = recorded(&[(0, 0.0), (5, 0.0)]).unwrap();
+    assert_eq!(simulate(&nothing, &mut Ours::default(), &setting()).requests, 0);
 }

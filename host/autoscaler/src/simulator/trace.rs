@@ -19,14 +19,20 @@ pub enum Shape {
 }
 
 /// The traffic of one service.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Traffic {
-    /// How the rate runs.
-    pub shape: Shape,
+    course: Course,
     /// The highest rate, in requests per second.
-    pub rps: f64,
-    /// How long.
-    pub length: Duration,
+    rps: f64,
+    length: Duration,
+}
+
+/// How the rate runs.
+#[derive(Clone, Debug, PartialEq)]
+enum Course {
+    Shaped(Shape),
+    /// Moments, in order, and the rate in requests per second from each on.
+    Recorded(Vec<(Duration, f64)>),
 }
 
 /// The lowest rate, of the highest.
@@ -36,11 +42,46 @@ const BURST: f64 = 5.0;
 const PAUSE: f64 = 15.0;
 
 impl Traffic {
+    /// Traffic of a known shape whose highest rate is `rps` requests per second.
+    #[must_use]
+    pub const fn shaped(shape: Shape, rps: f64, length: Duration) -> Self {
+        Self { course: Course::Shaped(shape), rps, length }
+    }
+
+    /// Traffic as it was counted: moments in order, and the rate in requests per second from each on. The last one lasts as
+    /// long as the one before. Nothing where there are fewer than two moments, or they are not in order.
+    #[must_use]
+    pub fn recorded(rates: Vec<(Duration, f64)>) -> Option<Self> {
+        let [.., (before, _), (last, _)] = rates.as_slice() else { return None };
+        if !rates.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return None;
+        }
+        let length = *last + (*last - *before);
+        let rps = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+        Some(Self { course: Course::Recorded(rates), rps, length })
+    }
+
+    /// How long it lasts.
+    #[must_use]
+    pub const fn length(&self) -> Duration {
+        self.length
+    }
+
+    /// The highest rate, in requests per second.
+    #[must_use]
+    pub const fn highest(&self) -> f64 {
+        self.rps
+    }
+
     /// The moments at which requests come, in order (a Poisson process of a varying rate, by thinning).
     pub(super) fn arrivals(&self, random: &mut Random) -> Vec<Duration> {
         let length = self.length.as_secs_f64();
-        let bursts = if self.shape == Shape::Poisson { bursts(length, random) } else { Vec::new() };
+        let bursty = self.course == Course::Shaped(Shape::Poisson);
+        let bursts = if bursty { bursts(length, random) } else { Vec::new() };
         let mut arrivals = Vec::new();
+        if self.rps <= 0.0 {
+            return arrivals;
+        }
         let mut at = random.pause(self.rps);
         while at < length {
             if random.fraction() < self.part(at, &bursts) {
@@ -54,7 +95,14 @@ impl Traffic {
     /// Part of the highest rate at a moment.
     fn part(&self, at: f64, bursts: &[(f64, f64)]) -> f64 {
         let length = self.length.as_secs_f64();
-        let high = match self.shape {
+        let shape = match &self.course {
+            Course::Shaped(shape) => shape,
+            Course::Recorded(rates) => {
+                let next = rates.partition_point(|(begin, _)| begin.as_secs_f64() <= at);
+                return next.checked_sub(1).map_or(0.0, |index| rates[index].1 / self.rps);
+            }
+        };
+        let high = match shape {
             Shape::Step => at >= length / 4.0,
             Shape::Spike => (length / 2.0..length / 2.0 + SPIKE).contains(&at),
             Shape::Diurnal => return LOW + (1.0 - LOW) * (1.0 - (2.0 * TAU * at / length).cos()) / 2.0,

@@ -8,7 +8,7 @@ use super::observe::ObserveOptions;
 use super::tls::TlsOptions;
 use crate::{LogFormat, SmallModels};
 
-use super::{AuthOptions, GateOptions};
+use super::{AuthOptions, GateOptions, ScalingOptions};
 
 /// Settings of a server.
 #[derive(Clone, Debug, Args)]
@@ -59,6 +59,9 @@ pub struct ServeOptions {
     /// Live scorer instances of all services together
     #[arg(long, env = "SCOREHOST_MAX_REPLICAS", hide_env_values = true, default_value_t = 4096, value_name = "N")]
     pub max_replicas: u32,
+    /// Shares of replicas
+    #[command(flatten)]
+    pub scaling: ScalingOptions,
     /// Bytes of a request's body
     #[arg(
         long,

@@ -117,7 +117,7 @@ fn facts(shown: &Shown) -> String {
         ("Can reach", reach(service)),
         ("Signed by", signed(service)),
         ("Variables", service.variables.join(", ")),
-        ("Replicas", format!("{} to {}", settings.min_replicas, settings.max_replicas)),
+        ("Replicas", replicas(service)),
         ("Memory", format!("{} per replica", size(settings.memory_bytes))),
         (
             "Time limits",
@@ -131,6 +131,26 @@ fn facts(shown: &Shown) -> String {
         ("Try it", format!("scorehost score {} --file BODY", service.name)),
         ("or", curl(shown)),
     ])
+}
+
+/// The bounds, and what there is at this moment.
+fn replicas(service: &Service) -> String {
+    let settings = &service.settings;
+    let each = settings.max_concurrent_requests_per_container;
+    let mut text = format!("{} to {}", settings.min_replicas, settings.max_replicas);
+    if each > 1 {
+        text += &format!(" of {each} instances");
+    }
+    if let Some(live) = &service.replicas {
+        text += &format!(": {} ready, {} busy, {} wanted", live.ready, live.busy, live.wanted);
+        if live.creating > 0 {
+            text += &format!(", {} being made", live.creating);
+        }
+        if live.allowed < live.wanted {
+            text += &format!("; this host has room for {}", live.allowed);
+        }
+    }
+    text
 }
 
 fn authentication(service: &Service) -> String {
@@ -172,12 +192,13 @@ fn list(services: &[Service], base: &str) -> String {
             service.state.name().to_owned(),
             service.auth.name().to_owned(),
             service.versions.len().to_string(),
+            service.replicas.map(|live| format!("{}/{}", live.ready, live.wanted)).unwrap_or_default(),
             service.kind.clone(),
             service.models.join(","),
             format!("{base}{}", service.scoring_path),
         ]
     });
-    table(&["service", "state", "auth", "versions", "kind", "models", "scoring uri"], rows)
+    table(&["service", "state", "auth", "versions", "replicas", "kind", "models", "scoring uri"], rows)
 }
 
 /// Copies the log as it comes, line by line where it is followed.

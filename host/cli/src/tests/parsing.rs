@@ -67,6 +67,9 @@ fn every_documented_command_line_parses() {
         "scorehost operation show 1-1",
         "scorehost operation list",
         "scorehost operation cancel 1-1",
+        "scorehost serve --data-dir DIR --max-replica-memory 2GiB --max-replica-cores 1.5",
+        "scorehost size --rps 20 --latency-ms 10000 --target-utilization 70 --concurrent 1 --cpu 0.1 --memory 1GiB",
+        "scorehost simulate --trace spike --policy kpa --rps 100 --seconds 60",
     ] {
         parse(line);
     }
@@ -94,6 +97,8 @@ fn wrong_command_lines_are_refused_with_the_rule() {
     check("scorehost endpoint control svc v2 --none", "cannot be used with");
     check("scorehost endpoint sticky svc", "--header");
     check("scorehost serve", "--data-dir");
+    check("scorehost serve --data-dir D --max-replica-memory 0", "such as 512MiB or 2GiB");
+    check("scorehost serve --data-dir D --max-replica-cores 0", "above 0");
     check("scorehost serve --data-dir D --http localhost", "--http");
     check("scorehost model list --output xml", "json");
     check("scorehost modle list", "model");

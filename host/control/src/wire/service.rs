@@ -144,6 +144,9 @@ pub struct Service {
     pub variables: Vec<String>,
     /// Settings in force.
     pub settings: Settings,
+    /// Replicas of all versions at this moment; none without a scorer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Replicas>,
     /// Which version answers.
     pub traffic: Traffic,
     /// All versions, oldest first.
@@ -214,12 +217,40 @@ pub struct ServiceVersion {
     pub variables: Vec<String>,
     /// Settings in force.
     pub settings: Settings,
+    /// Its replicas at this moment; none without a scorer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Replicas>,
     /// Its `deploymentconfig.json`, without what belongs to the whole service.
     pub deployment: Value,
     /// Unix time of its first deployment, in seconds.
     pub created: u64,
     /// Unix time of its last change, in seconds.
     pub updated: u64,
+}
+
+/// Replicas at this moment: instances of the scorer, each of which handles one request at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replicas {
+    /// Ready, busy ones included.
+    pub ready: u64,
+    /// Handling a request.
+    pub busy: u64,
+    /// Being made.
+    pub creating: u64,
+    /// As many as the autoscaler asks for.
+    pub wanted: u64,
+    /// As many as the host allows until the next decision.
+    pub allowed: u64,
+}
+
+impl std::ops::AddAssign for Replicas {
+    fn add_assign(&mut self, other: Self) {
+        self.ready += other.ready;
+        self.busy += other.busy;
+        self.creating += other.creating;
+        self.wanted += other.wanted;
+        self.allowed += other.allowed;
+    }
 }
 
 /// Settings of a version, in the words of `deploymentconfig.json`.

@@ -443,3 +443,76 @@ async fn ten_thousand_lends_with_random_cancels_lose_nothing() {
     assert_eq!(fake.alive.load(Ordering::SeqCst), 0);
     pool.lend(&ANY).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_load_is_integrated_over_time_and_not_sampled() {
+    let clock = Arc::new(Paused(tokio::time::Instant::now()));
+    let fake = Arc::new(Fake::default());
+    let pool = Pool::new(fake, bounds(2, 2), Handle::current(), clock);
+    pool.warm().await.unwrap();
+    assert_eq!((pool.load().busy_time, pool.load().peak), (Duration::ZERO, 0));
+    let (first, second) = (pool.try_lend().unwrap(), pool.try_lend().unwrap());
+    sleep(Duration::from_millis(300)).await;
+    drop(first);
+    sleep(Duration::from_millis(400)).await;
+    // One is still busy: what it has used so far counts.
+    assert_eq!((pool.load().busy_time, pool.load().peak), (Duration::from_millis(1000), 1));
+    drop(second);
+    sleep(Duration::from_millis(300)).await;
+    let load = pool.load();
+    assert_eq!((load.busy_time, load.peak, load.now.busy), (Duration::from_millis(1000), 1, 0));
+    assert_eq!(pool.load().peak, 0, "each reading begins a new period");
+}
+
+#[tokio::test]
+async fn callers_in_line_count_for_the_peak() {
+    let fake = Arc::new(Fake::default());
+    let pool = pool(&fake, bounds(1, 1));
+    pool.warm().await.unwrap();
+    let (held, order) = (pool.try_lend().unwrap(), Arc::default());
+    let callers = [line_up(&pool, ANY, &order, "a").await, line_up(&pool, ANY, &order, "b").await];
+    drop(held);
+    for caller in callers {
+        caller.await.unwrap().unwrap();
+    }
+    assert_eq!(pool.load().peak, 3);
+}
+
+#[tokio::test]
+async fn replicas_that_are_not_kept_go_and_calls_make_them_again() {
+    let fake = Arc::new(Fake::default());
+    let pool = pool(&fake, bounds(3, 5));
+    pool.warm().await.unwrap();
+    let busy = pool.try_lend().unwrap();
+    pool.resize(0, 2);
+    assert_eq!(pool.signals(), PoolSignals { busy: 1, ..PoolSignals::default() });
+    drop(busy);
+    assert_eq!(pool.signals().idle, 1, "it goes with the next decision");
+    pool.resize(0, 2);
+    assert_eq!((pool.signals(), fake.alive.load(Ordering::SeqCst)), (PoolSignals::default(), 0));
+    let _first = pool.lend(&ANY).await.unwrap();
+    let _second = pool.lend(&ANY).await.unwrap();
+    assert_eq!(pool.signals().busy, 2);
+}
+
+#[tokio::test]
+async fn whoever_may_allow_more_hears_that_callers_wait() {
+    let fake = Arc::new(Fake::default());
+    let pool = pool(&fake, bounds(1, 1));
+    pool.warm().await.unwrap();
+    let heard = Arc::new(AtomicUsize::new(0));
+    pool.when_short(Box::new({
+        let heard = Arc::clone(&heard);
+        move || {
+            heard.fetch_add(1, Ordering::SeqCst);
+        }
+    }));
+    let (held, order) = (pool.try_lend().unwrap(), Arc::default());
+    assert_eq!(heard.load(Ordering::SeqCst), 0);
+    let waiting = line_up(&pool, ANY, &order, "waiting").await;
+    assert_eq!(heard.load(Ordering::SeqCst), 1);
+    pool.resize(1, 2);
+    waiting.await.unwrap().unwrap();
+    assert_eq!(heard.load(Ordering::SeqCst), 1, "there is room now");
+    drop(held);
+}

@@ -118,10 +118,33 @@ fn live(text: &mut Text, live: &[LiveService]) {
     }
     text.gauge("scorehost_replicas", "Replicas of services with a scorer by state: busy, idle or creating.");
     for service in live {
-        let Some(LiveReplicas { busy, idle, creating }) = service.replicas else { continue };
+        let Some(LiveReplicas { busy, idle, creating, .. }) = service.replicas else { continue };
         for (state, count) in [("busy", busy), ("idle", idle), ("creating", creating)] {
             let [name, version] = live_labels(service);
             text.sample(&[name, version, ("state", state)], count);
+        }
+    }
+    scaled(text, live);
+}
+
+fn scaled(text: &mut Text, live: &[LiveService]) {
+    let with_replicas = || live.iter().filter_map(|service| Some((service, service.replicas?)));
+    text.gauge("scorehost_replicas_wanted", "Replicas that the autoscaler asks for.");
+    for (service, replicas) in with_replicas() {
+        text.sample(&live_labels(service), replicas.wanted);
+    }
+    text.gauge("scorehost_replicas_allowed", "Replicas that the host allows until the next decision.");
+    for (service, replicas) in with_replicas() {
+        text.sample(&live_labels(service), replicas.allowed);
+    }
+    text.counter(
+        "scorehost_scaling_decisions",
+        "Changes of the number of replicas kept, by direction and reason: load, idle, bounds or budget.",
+    );
+    for service in live {
+        for (direction, reason, count) in &service.scalings {
+            let [name, version] = live_labels(service);
+            text.sample(&[name, version, ("direction", direction), ("reason", reason)], count);
         }
     }
 }

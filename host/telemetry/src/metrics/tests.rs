@@ -41,12 +41,13 @@ fn services() -> Vec<ServiceSnapshot> {
 }
 
 fn live() -> Vec<LiveService> {
-    let replicas = Some(LiveReplicas { busy: 2, idle: 1, creating: 0 });
-    let service = |version: &str, replicas| LiveService {
+    let replicas = Some(LiveReplicas { busy: 2, idle: 1, creating: 0, wanted: 4, allowed: 10 });
+    let service = |version: &str, replicas: Option<LiveReplicas>| LiveService {
         service: "echo".parse().unwrap(),
         version: version.into(),
         in_flight: 3,
         queued: 1,
+        scalings: if replicas.is_some() { vec![("up", "load", 3)] } else { vec![] },
         replicas,
     };
     vec![service("1", replicas), service("two", None)]

@@ -40,17 +40,9 @@ impl DeploymentConfig {
     }
 
     /// What the running parts of this host do not do yet.
-    fn of_unwired(&self) -> [(bool, &'static str); 4] {
-        let (scaling, extra) = (&self.scaling, &self.extension);
+    fn of_unwired(&self) -> [(bool, &'static str); 2] {
+        let extra = &self.extension;
         [
-            (
-                scaling.refresh_period_seconds.is_some() || scaling.target_utilization.is_some(),
-                "autoScaler.refreshPeriodInSeconds, targetUtilization: not acted upon; replicas are made when requests need them, up to the maximum, and stay",
-            ),
-            (
-                extra.scaling.min_replicas == Some(0) || extra.scaling.idle_after_seconds.is_some(),
-                "scorehost.scaling: replicas that are idle are not taken away, so the service keeps those it has",
-            ),
             (
                 extra.collection.as_ref().is_some_and(|asked| *asked != Collection::default()),
                 "scorehost.collection: only turns collection on; its settings are not acted upon",
