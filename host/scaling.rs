@@ -212,7 +212,7 @@ impl Autoscaler {
         for (index, (key, scaled)) in versions.iter_mut().enumerate() {
             let (granted_here, need) = (granted[index], &needs[index]);
             let short = (granted_here < need.wanted).then(|| shortage(&needs, &granted, index, &budget)).flatten();
-            let placed = Placed { granted: granted_here, most: limits[index], short };
+            let placed = Placed { granted: granted_here, most: limits[index].max(1), short };
             raised |= scaled.place(key, placed, now);
         }
         raised
@@ -287,7 +287,8 @@ impl Scaled {
 
     fn need(&self) -> Need {
         Need {
-            min: self.policy.min.saturating_mul(self.policy.requests_per_replica),
+            // Whoever wants any may have one, however short the host is.
+            min: self.policy.min.saturating_mul(self.policy.requests_per_replica).max(self.wanted.min(1)),
             wanted: self.wanted,
             memory: self.read.replica_bytes,
             processors: self.processors,

@@ -217,10 +217,15 @@ fn a_small_host_is_shared_and_says_what_it_is_short_of() {
     for service in ["first", "second"] {
         scene.deploy(service, json!({"minReplicas": 1, "maxReplicas": 10}), json!({}));
     }
-    let held = [scene.hold("first", 5), scene.hold("second", 5)];
+    let held = [scene.hold("first", 8), scene.hold("second", 8)];
     for service in ["first", "second"] {
-        let found = scene.until(service, |replicas| count(replicas, "wanted") > 2 && count(replicas, "busy") == 2);
-        assert_eq!((count(&found, "ready"), count(&found, "allowed")), (2, 2), "{found}");
+        scene.until(service, |replicas| count(replicas, "wanted") > 2);
+    }
+    // Whoever came first may have taken both, and keeps them until its calls end.
+    scene.store.answer();
+    for service in ["first", "second"] {
+        let found = scene.until(service, |replicas| count(replicas, "busy") == 2 && count(replicas, "ready") == 2);
+        assert!(count(&found, "wanted") > 2 && count(&found, "allowed") == 2, "{found}");
         let log = scene.log(service);
         assert!(log.contains("short of the cores") && log.contains("--max-replica-cores"), "{log}");
         assert!(scene.host.ok(&["service", "show", service]).contains("this host has room for 2"));

@@ -152,8 +152,6 @@ fn what_this_host_does_not_do_is_said() {
         (json!({"namespace": "a"}), "namespace"),
         (json!({"port": 8000}), "port"),
         (json!({"sslEnabled": true, "cname": "a"}), "sslEnabled, cname"),
-        (json!({"autoScaler": {"targetUtilization": 50}}), "autoScaler.refreshPeriodInSeconds"),
-        (json!({"scorehost": {"scaling": {"minReplicas": 0, "idleAfterSeconds": 5}}}), "scorehost.scaling"),
         (json!({"scorehost": {"collection": {"sample": 0.5}}}), "scorehost.collection"),
         (json!({"scorehost": {"recording": {}}}), "scorehost.recording"),
     ];
@@ -172,8 +170,9 @@ fn what_this_host_does_not_do_is_said() {
 #[test]
 fn what_acts_is_not_warned_about() {
     let document = json!({"computeType": "local", "authEnabled": true, "keys": {"primaryKey": "0123456789abcdef"},
-        "autoScaler": {"minReplicas": 2, "maxReplicas": 3}, "containerResourceRequirements": {"cpu": 0.5},
-        "scorehost": {"admission": {"weight": 5}, "collection": {}}});
+        "autoScaler": {"maxReplicas": 3, "targetUtilization": 50, "refreshPeriodInSeconds": 2},
+        "containerResourceRequirements": {"cpu": 0.5},
+        "scorehost": {"admission": {"weight": 5}, "collection": {}, "scaling": {"minReplicas": 0, "idleAfterSeconds": 5}}});
     let config = DeploymentConfig::from_value(&document).unwrap();
     assert_eq!(config.warnings(), Vec::<String>::new());
 }
