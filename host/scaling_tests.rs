@@ -197,7 +197,11 @@ async fn a_service_without_requests_goes_to_zero_and_comes_back_inside_one() {
     assert_eq!(start.elapsed(), Duration::ZERO);
     sleep(seconds(7)).await;
     assert_eq!(pool.signals().total(), 0);
-    assert!(stage.log("rare").contains("scaled from 1 to 0 replicas: no request came for 5 s"), "{}", stage.log("rare"));
+    assert!(
+        stage.log("rare").contains("scaled from 1 to 0 replicas: no request came for 5 s"),
+        "{}",
+        stage.log("rare")
+    );
 }
 
 #[tokio::test(start_paused = true)]

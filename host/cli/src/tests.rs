@@ -5,5 +5,5 @@
 mod errors;
 mod flows;
 mod parsing;
-mod stage;
 mod sizing;
+mod stage;

@@ -16,8 +16,8 @@ pub use endpoint::{KeyType, Keys, Regenerate, Shadow, Sticky, Token, Traffic};
 pub use operation::{LogLine, Operation, OperationState, Operations};
 pub use report::{Differences, Report, VersionFigures};
 pub use service::{
-    Auth, Deployment, Manifest, Reach, Replicas, Scale, Service, ServiceState, ServiceVersion, ServiceVersions, Services,
-    Settings, Update,
+    Auth, Deployment, Manifest, Reach, Replicas, Scale, Service, ServiceState, ServiceVersion, ServiceVersions,
+    Services, Settings, Update,
 };
 
 /// Body of `POST /models`.

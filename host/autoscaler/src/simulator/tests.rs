@@ -101,7 +101,8 @@ fn the_traffic_has_the_rate_that_was_asked_for() {
 #[test]
 fn recorded_traffic_is_played_as_it_was_counted() {
     let second = Duration::from_secs;
-    let recorded = |rates: &[(u64, f64)]| Traffic::recorded(rates.iter().map(|(at, rate)| (second(*at), *rate)).collect());
+    let recorded =
+        |rates: &[(u64, f64)]| Traffic::recorded(rates.iter().map(|(at, rate)| (second(*at), *rate)).collect());
     let traffic = recorded(&[(0, 100.0), (50, 0.0), (100, 300.0)]).unwrap();
     assert_eq!((traffic.length(), traffic.highest()), (second(150), 300.0));
     let arrivals = traffic.arrivals(&mut Random::new(3));

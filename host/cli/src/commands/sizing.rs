@@ -117,8 +117,16 @@ fn compared(played: &[Played]) -> String {
             played.changes.to_string(),
         ]
     });
-    let header =
-        ["policy", "goodput /s", "requests", "violations", "p99 wait ms", "replica-seconds", "most replicas", "changes"];
+    let header = [
+        "policy",
+        "goodput /s",
+        "requests",
+        "violations",
+        "p99 wait ms",
+        "replica-seconds",
+        "most replicas",
+        "changes",
+    ];
     table(&header, rows)
 }
 
@@ -151,8 +159,10 @@ fn bounded(traffic: &Traffic) -> Result<(), Failure> {
     if requests <= MOST_REQUESTS {
         return Ok(());
     }
-    Err(Failure::invalid(format!("the traffic has up to {requests:.0} requests; a simulation plays {MOST_REQUESTS:.0}"))
-        .with_hint("give a lower --rps or fewer --seconds"))
+    Err(Failure::invalid(format!(
+        "the traffic has up to {requests:.0} requests; a simulation plays {MOST_REQUESTS:.0}"
+    ))
+    .with_hint("give a lower --rps or fewer --seconds"))
 }
 
 fn traffic(arguments: &SimulateArgs) -> Result<Traffic, CliError> {

@@ -22,12 +22,12 @@ fn a_load_is_sized_by_azures_formula() {
     let size = ["size", "--rps", "20", "--latency-ms", "10000"];
     assert_eq!(
         ok(run(&size)),
-        "Requests at a time   285.7 = 20 /s × 10 s ÷ 0.7\nReplicas             286 = 285.7 ÷ 1 each, rounded up\n"
+        "Requests at a time  285.7 = 20 /s × 10 s ÷ 0.7\nReplicas            286 = 285.7 ÷ 1 each, rounded up\n"
     );
     let more = ["--concurrent", "4", "--target-utilization", "100", "--cpu", "0.5", "--memory", "512MiB"];
     let sheet = ok(run(&[&size[..], &more].concat()));
     assert!(sheet.contains("50 = 200.0 ÷ 4 each"), "{sheet}");
-    assert!(sheet.contains("Cores                25.0") && sheet.contains("Memory               25.0 GiB"), "{sheet}");
+    assert!(sheet.contains("Cores               25.0") && sheet.contains("Memory              25.0 GiB"), "{sheet}");
     let json: Value = serde_json::from_str(&ok(run(&[&size[..], &["--output", "json"]].concat()))).unwrap();
     assert_eq!(json["replicas"], 286);
     assert!((json["concurrentRequests"].as_f64().unwrap() - 285.714).abs() < 0.001, "{json}");
