@@ -252,9 +252,11 @@ pub(crate) fn show(bytes: &[u8]) -> String {
 fn spawn(scratch: &Path, arguments: &[String]) -> (Child, SocketAddr) {
     let http: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let append = |name: &str| std::fs::File::options().create(true).append(true).open(scratch.join(name)).unwrap();
+    let grpc: &[&str] =
+        if arguments.iter().any(|argument| argument == "--grpc") { &[] } else { &["--grpc", "127.0.0.1:0"] };
     let mut child = Command::new(binary())
-        .args(["serve", "--data-dir", scratch.join("data").to_str().unwrap()])
-        .args(["--http", &http.to_string(), "--grpc", "127.0.0.1:0"])
+        .args(["serve", "--data-dir", scratch.join("data").to_str().unwrap(), "--http", &http.to_string()])
+        .args(grpc)
         .args(arguments)
         .stdin(Stdio::null())
         .env("SCOREHOST_CONFIG_DIR", scratch.join("config"))

@@ -17,6 +17,7 @@ mod durability;
 mod endpoints;
 mod faults;
 mod first_light;
+mod fuzz;
 mod guests;
 mod host;
 mod limits;

@@ -50,7 +50,7 @@ pub struct Credentials {
     all: Mutex<Vec<Entry>>,
 }
 
-struct Entry {
+pub(crate) struct Entry {
     shown: KeptCredential,
     hash: Hash,
 }
@@ -202,7 +202,7 @@ fn check_name(name: &str) -> Result<(), AuthError> {
     if fits { Ok(()) } else { Err(AuthError::CredentialName(name.chars().take(64).collect())) }
 }
 
-fn decode(path: &Path, content: &[u8]) -> Result<Vec<Entry>, AuthError> {
+pub(crate) fn decode(path: &Path, content: &[u8]) -> Result<Vec<Entry>, AuthError> {
     let damaged = |reason: String| AuthError::Damaged { path: path.to_owned(), reason };
     let document: Document = serde_json::from_slice(content).map_err(|error| damaged(error.to_string()))?;
     if document.format != FORMAT {

@@ -17,6 +17,8 @@ mod entropy;
 mod error;
 mod fetch;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gatekeeper;
 mod issuer;
 mod keyset;

@@ -49,7 +49,7 @@ struct Ring {
     jwks: Arc<str>,
 }
 
-struct Key {
+pub(crate) struct Key {
     kid: String,
     secret: [u8; 32],
     encoding: EncodingKey,
@@ -196,7 +196,7 @@ fn encode(keys: &[Arc<Key>]) -> Vec<u8> {
     serde_json::to_vec_pretty(&document).unwrap_or_default()
 }
 
-fn decode(path: &Path, content: &[u8]) -> Result<Vec<Arc<Key>>, AuthError> {
+pub(crate) fn decode(path: &Path, content: &[u8]) -> Result<Vec<Arc<Key>>, AuthError> {
     let damaged = |reason: String| AuthError::Damaged { path: path.to_owned(), reason };
     let document: Document = serde_json::from_slice(content).map_err(|error| damaged(error.to_string()))?;
     if document.format != FORMAT {

@@ -64,12 +64,8 @@ pub(crate) const DOCKER: [&str; 8] = [
 /// sandboxed scorer cannot honour; or what is wrong in the conda file that it names.
 pub fn read(file: &Path) -> Result<InferenceConfig, BuildError> {
     let text = fs::read_to_string(file).map_err(BuildError::io("read", file))?;
-    let wrong = |(problem, hint)| BuildError::Configuration { file: file.to_owned(), problem, hint };
-    let document: Value =
-        serde_json::from_str(&text).map_err(|error| wrong((format!("is not JSON: {error}"), None)))?;
-    let mut found = Found::default();
-    let read = Fields::open("$", &document, &TOP, &mut found).map(|top| top_level(&top, &mut found));
-    let asked = found.finish(read).map_err(wrong)?;
+    let asked =
+        parse(&text).map_err(|(problem, hint)| BuildError::Configuration { file: file.to_owned(), problem, hint })?;
     let base = file.parent().unwrap_or(Path::new(""));
     let folder = base.join(asked.source.as_deref().unwrap_or(""));
     let python = match asked.packages {
@@ -82,9 +78,17 @@ pub fn read(file: &Path) -> Result<InferenceConfig, BuildError> {
     Ok(InferenceConfig { build, variables: asked.variables, warnings: asked.warnings })
 }
 
+/// Reads the text itself; else the problem and a hint.
+pub(crate) fn parse(text: &str) -> Result<Asked, (String, Option<String>)> {
+    let document: Value = serde_json::from_str(text).map_err(|error| (format!("is not JSON: {error}"), None))?;
+    let mut found = Found::default();
+    let read = Fields::open("$", &document, &TOP, &mut found).map(|top| top_level(&top, &mut found));
+    found.finish(read)
+}
+
 /// What the document itself says, before any other file is read.
 #[derive(Default)]
-struct Asked {
+pub(crate) struct Asked {
     entry: Option<String>,
     source: Option<String>,
     packages: Packages,

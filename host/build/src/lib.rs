@@ -16,6 +16,8 @@ mod detect;
 mod embedded;
 mod error;
 mod fingerprint;
+#[doc(hidden)]
+pub mod fuzzing;
 mod inference_config;
 mod languages;
 mod manifest;

@@ -35,11 +35,15 @@ impl PythonPackages {
         if file.extension().is_some_and(|extension| extension == "txt") {
             return Self::of_requirements(&text).map_err(wrong);
         }
-        let document = serde_yaml_ng::from_str(&text).map_err(|error| wrong((error.to_string(), None)))?;
-        Self::of_conda(&document).map_err(wrong)
+        Self::of_conda_file(&text).map_err(wrong)
     }
 
-    fn of_requirements(text: &str) -> Result<Self, (String, Option<String>)> {
+    pub(crate) fn of_conda_file(text: &str) -> Result<Self, (String, Option<String>)> {
+        let document = serde_yaml_ng::from_str(text).map_err(|error| (error.to_string(), None))?;
+        Self::of_conda(&document)
+    }
+
+    pub(crate) fn of_requirements(text: &str) -> Result<Self, (String, Option<String>)> {
         let mut packages = Self::default();
         for line in text.lines() {
             let line = line.split(" #").next().unwrap_or_default().trim();

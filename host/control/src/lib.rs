@@ -23,6 +23,8 @@ mod error;
 mod execution;
 mod facts;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod logs;
 mod merge;

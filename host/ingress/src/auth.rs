@@ -96,7 +96,7 @@ pub(crate) async fn readable(
 }
 
 /// What the request says of its caller.
-fn presented(headers: &HeaderMap) -> Presented<'_> {
+pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return Presented::Nothing,

@@ -4,10 +4,10 @@
 //! settings are refused as UNIMPLEMENTED.
 
 mod calls;
-mod encode;
-mod frame;
-mod infer;
-mod message;
+pub(crate) mod encode;
+pub(crate) mod frame;
+pub(crate) mod infer;
+pub(crate) mod message;
 mod stream;
 mod typed;
 

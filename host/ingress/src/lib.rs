@@ -18,6 +18,8 @@ mod direct;
 mod doors;
 mod encoding;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc;
 mod handler;
 mod json;

@@ -4,8 +4,8 @@
 //! router around it.
 
 mod cors;
-mod ids;
-mod script;
+pub(crate) mod ids;
+pub(crate) mod script;
 mod swagger;
 
 use std::rc::Rc;

@@ -6,7 +6,7 @@ mod connection;
 mod refuse;
 mod socket;
 mod stream;
-mod tls;
+pub(crate) mod tls;
 mod transport;
 
 use std::future::Future;

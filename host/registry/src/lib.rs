@@ -16,6 +16,8 @@ mod config;
 mod directory;
 mod error;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod garbage;
 mod metadata;
 mod model;

@@ -72,7 +72,8 @@ pub(crate) async fn run(
     Ok((response, request.id))
 }
 
-fn check(request: &ModelInferRequest, limits: &Limits) -> Result<(), Failure> {
+/// Refuses what this host does not offer, and too many tensors.
+pub(crate) fn check(request: &ModelInferRequest, limits: &Limits) -> Result<(), Failure> {
     check_count("inputs", request.inputs.len(), limits.tensors)?;
     check_count("outputs", request.outputs.len(), limits.tensors)?;
     if ["sequence_id", "sequence_start", "sequence_end"].iter().any(|key| is_set(request.parameters.get(*key))) {
@@ -109,7 +110,12 @@ fn whole(request: &ModelInferRequest, key: &str) -> u64 {
     }
 }
 
-fn read_inputs(signature: &Signature, inputs: Vec<InputTensor>, raw: Vec<Bytes>) -> Result<Vec<NamedTensor>, Failure> {
+/// The tensors of a message.
+pub(crate) fn read_inputs(
+    signature: &Signature,
+    inputs: Vec<InputTensor>,
+    raw: Vec<Bytes>,
+) -> Result<Vec<NamedTensor>, Failure> {
     if !raw.is_empty() && raw.len() != inputs.len() {
         let (raw, inputs) = (raw.len(), inputs.len());
         return Err(Failure::invalid(format!(

@@ -70,7 +70,7 @@ pub(crate) async fn run(
 }
 
 /// What the script would have to refuse, refused before it runs.
-fn refuse(script: &EntryScriptDescription, method: &Method, body: &[u8]) -> Option<Response<Body>> {
+pub(crate) fn refuse(script: &EntryScriptDescription, method: &Method, body: &[u8]) -> Option<Response<Body>> {
     if script.raw_http || method != Method::POST {
         return None;
     }

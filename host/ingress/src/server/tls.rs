@@ -2,7 +2,7 @@
 
 mod certificate;
 mod error;
-mod files;
+pub(crate) mod files;
 mod handshake;
 mod load;
 mod self_signed;

@@ -19,7 +19,13 @@ impl EntryScript for Faulty {
         if let Some(fault) = context::variable("FAULT_RUN") {
             act(&fault)?;
         }
-        act(request.text()?)?;
+        let text = request.text()?;
+        // `echo 5 <anything>`: computes, and gives back what came, so that a caller sees whether the answer is its own.
+        if let Some((millions, own)) = text.strip_prefix("echo ").and_then(|rest| rest.split_once(' ')) {
+            work(millions);
+            return Ok(Response::new(own));
+        }
+        act(text)?;
         Ok(Response::new("\"well\""))
     }
 }

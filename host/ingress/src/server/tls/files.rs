@@ -24,7 +24,7 @@ pub(super) fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError>
 }
 
 /// All certificates of a PEM file; at least one.
-pub(super) fn certificates(
+pub(crate) fn certificates(
     what: &'static str,
     path: &Path,
     content: &[u8],
@@ -41,7 +41,7 @@ pub(super) fn certificates(
 }
 
 /// The first private key of a PEM file.
-pub(super) fn private_key(path: &Path, content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(crate) fn private_key(path: &Path, content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
     const WHAT: &str = "private key";
     if is_encrypted(content) {
         return Err(TlsError::Encrypted { path: path.to_owned() });
