@@ -14,6 +14,7 @@ mod models;
 mod observe;
 mod realiser;
 mod reconciler;
+mod replay;
 mod scaling;
 mod server;
 mod tls;

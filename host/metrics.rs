@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use scorehost_batcher::Dispatcher;
-use scorehost_core::{BoxFuture, Failure, Service, VersionKey};
+use scorehost_core::{BoxFuture, Failure, Service, ServiceName, VersionKey};
 use scorehost_ingress::{Certificates, MetricsSource, MetricsText, error_answers};
 use scorehost_router::RoutedService;
 use scorehost_telemetry::access::AccessLog;
 use scorehost_telemetry::metrics::{Export, Format, HostState, LiveReplicas, LiveService, Process, Scrape, render};
 use scorehost_telemetry::otlp::LogExport;
-use scorehost_telemetry::{Comparisons, DataCollector, LogBook, OutboxCounts, Statistics, trace};
+use scorehost_telemetry::{Comparisons, DataCollector, LogBook, OutboxCounts, Recorder, Statistics, trace};
 use tokio::runtime::Handle;
 
 use crate::scaling::Autoscaler;
@@ -31,6 +31,13 @@ impl LiveVersions {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         versions.retain(|known| known.strong_count() > 0);
         versions.push(Arc::downgrade(version));
+    }
+
+    /// The newest generation of a version, where one handles requests.
+    pub(crate) fn find(&self, service: &ServiceName, version: &str) -> Option<Arc<RoutedService>> {
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = |known: &Arc<RoutedService>| known.status().name == *service && *known.status().version == *version;
+        versions.iter().rev().filter_map(Weak::upgrade).find(found)
     }
 
     /// What they are doing, by service and version; generations of one version are added up.
@@ -100,6 +107,7 @@ pub(crate) struct Rooms {
     pub(crate) live: Arc<LiveVersions>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) collector: Arc<DataCollector>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) logs: Arc<LogBook>,
     pub(crate) access: Option<Arc<AccessLog>>,
     pub(crate) log_export: Option<Arc<LogExport>>,
@@ -127,6 +135,8 @@ impl Rooms {
             model_calls_queued: models.queued as u64,
             errors: error_answers(),
             collector: self.collector.counts(),
+            uploads: self.collector.uploads(),
+            recorded: self.recorder.counts(),
             log_lines_dropped: self.logs.dropped(),
             exports: self.exports(),
             certificates: self.certificates.get().map(Certificates::expiries).unwrap_or_default(),

@@ -11,7 +11,7 @@ use scorehost_pool::{Pool, PoolConfig};
 use scorehost_registry::Registry;
 use scorehost_router::{RoutedService, Runtime, ServiceVersion};
 use scorehost_scorer::{Engine, Environment};
-use scorehost_telemetry::{Comparisons, DataCollector, LogBook, ServiceStatistics, Statistics};
+use scorehost_telemetry::{Comparisons, DataCollector, LogBook, Recorder, ServiceStatistics, Statistics, Witnessed};
 
 use crate::gate::ComponentGate;
 use crate::metrics::LiveVersions;
@@ -28,6 +28,7 @@ pub(crate) struct Realiser {
     pub(crate) engine: Arc<Engine>,
     pub(crate) logs: Arc<LogBook>,
     pub(crate) collector: Arc<DataCollector>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) live: Arc<LiveVersions>,
     pub(crate) comparisons: Arc<Comparisons>,
@@ -125,8 +126,7 @@ impl Realiser {
 
     fn environment(&self, spec: &ServiceSpec, models: Vec<DeployedModel>) -> Environment {
         let logs: Arc<dyn Logs> = self.logs.writer(&spec.name, spec.version.as_str());
-        let collector: Arc<dyn Collector> =
-            self.collector.service(&spec.name, spec.version.as_str(), spec.collection.is_some());
+        let collector: Arc<dyn Collector> = DataCollector::of_scorer(self.collector.service(spec).as_ref());
         Environment {
             service: spec.name.clone(),
             version: Arc::clone(spec.version.as_str()),
@@ -154,6 +154,10 @@ impl Realise for Arc<Realiser> {
             self.live.add(&version);
             Ok(version)
         })
+    }
+
+    fn face(&self, spec: &Arc<ServiceSpec>, version: &Arc<RoutedService>) -> Arc<dyn Service> {
+        Witnessed::of(Arc::clone(version) as _, self.collector.service(spec), self.recorder.service(spec))
     }
 
     fn went_live(&self, spec: &Arc<ServiceSpec>, version: &Arc<RoutedService>) {
@@ -187,6 +191,12 @@ impl Realise for Arc<Realiser> {
     }
 
     fn forget(&self, service: &ServiceName) {
+        let (recorder, name) = (Arc::clone(&self.recorder), service.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = recorder.remove(&name, None) {
+                tracing::warn!(service = %name, %error, "recorded requests of a deleted service are left");
+            }
+        });
         self.logs.remove(service);
         self.statistics.remove(service);
         self.comparisons.remove(service);

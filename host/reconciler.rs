@@ -25,6 +25,10 @@ pub(crate) trait Realise: Clone + Send + Sync + 'static {
         spec: &'a Arc<ServiceSpec>,
         report: &'a (dyn Fn(&str) + Sync),
     ) -> BoxFuture<'a, Result<Arc<Self::Version>, Failure>>;
+    /// What stands in the table for a version: the version itself, or what sees its requests on their way.
+    fn face(&self, _spec: &Arc<ServiceSpec>, version: &Arc<Self::Version>) -> Arc<dyn Service> {
+        Arc::clone(version) as _
+    }
     /// Hears that a version is in the table from now on.
     fn went_live(&self, spec: &Arc<ServiceSpec>, version: &Arc<Self::Version>);
     /// Changes the number of replicas of a version that is in the table.
@@ -208,7 +212,7 @@ impl<R: Realise> Reconciler<R> {
             .and_then(|progress| progress.building.take_if(|(building, _)| *building == generation).map(|_| progress));
         match (current, service) {
             (Some(progress), Ok(service)) => {
-                self.router.put(Arc::clone(&service) as _);
+                self.router.put(self.realiser.face(&spec, &service));
                 self.realiser.went_live(&spec, &service);
                 let former = progress.running.replace(Running { generation, spec, service });
                 self.board.report(&key, generation, Observed::Ready);

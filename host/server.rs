@@ -16,7 +16,9 @@ use scorehost_ingress::{Bound, Doors, Ingress, IngressConfig, Limits, MetricsDoo
 use scorehost_registry::Registry;
 use scorehost_router::{Executor, Mirror, Router, Runtime as CallRuntime};
 use scorehost_scorer::{Engine, EngineConfig};
-use scorehost_telemetry::{CollectorConfig, Comparisons, DataCollector, LogBook, Statistics};
+use scorehost_telemetry::{
+    CollectorConfig, Comparisons, DataCollector, Destination, LogBook, Recorder, Statistics,
+};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::access::{self, Access};
@@ -28,6 +30,7 @@ use crate::models::{GuestGraphs, Models};
 use crate::observe::Observers;
 use crate::realiser::Realiser;
 use crate::reconciler::Reconciler;
+use crate::replay::RecordingDoor;
 use crate::scaling::{Autoscaler, Limits as ReplicaLimits};
 use crate::tls;
 
@@ -56,6 +59,7 @@ pub(crate) struct Server {
     control: Control,
     gate: Arc<ComponentGate>,
     collector: Arc<DataCollector>,
+    recorder: Arc<Recorder>,
     reconciler: Option<Reconciler<Arc<Realiser>>>,
     autoscaler: Arc<Autoscaler>,
     ready: Arc<AtomicBool>,
@@ -92,8 +96,9 @@ impl Server {
         let dispatcher = Arc::new(Dispatcher::with_clock(dispatch, Arc::clone(&clock))?);
         let logs = Arc::new(observers.log_book(Arc::clone(&clock)));
         let statistics = Arc::new(Statistics::new(&*clock));
-        let collected = options.data_dir.join("collected");
-        let collector = DataCollector::start(collected, CollectorConfig::default(), Arc::clone(&clock))?;
+        let collector = collector(options, &clock)?;
+        let recorder =
+            Recorder::start(options.data_dir.join("recordings"), Arc::clone(&clock)).map_err(Failure::internal)?;
         let control_runtime = runtime("control", 2)?;
         let workers = runtime("worker", cores())?;
         let executor = Executor::start(cores(), workers.handle()).map_err(Failure::internal)?;
@@ -120,12 +125,19 @@ impl Server {
         let router = Arc::new(Router::with_mirror(mirror));
         let ready = Arc::new(AtomicBool::new(false));
         let management = ManagementDoor { control: control.clone(), runtime: control_runtime.handle().clone() };
+        control.keep_recordings(Arc::new(RecordingDoor {
+            recorder: Arc::clone(&recorder),
+            live: Arc::clone(&live),
+            workers: workers.handle().clone(),
+            clock: Arc::clone(&clock),
+        }));
         let rooms = Arc::new(Rooms {
             statistics: Arc::clone(&statistics),
             comparisons: Arc::clone(&comparisons),
             live: Arc::clone(&live),
             dispatcher: Arc::clone(&dispatcher),
             collector: Arc::clone(&collector),
+            recorder: Arc::clone(&recorder),
             logs: Arc::clone(&logs),
             access: observers.access.clone(),
             log_export: observers.log_export(),
@@ -164,6 +176,7 @@ impl Server {
             engine: engine(options, &clock)?,
             logs,
             collector: Arc::clone(&collector),
+            recorder: Arc::clone(&recorder),
             statistics,
             live,
             comparisons,
@@ -180,6 +193,7 @@ impl Server {
             control,
             gate,
             collector,
+            recorder,
             reconciler,
             autoscaler,
             ready,
@@ -219,6 +233,7 @@ impl Server {
         };
         let served = self.control_runtime.block_on(self.ingress.serve(shutdown));
         self.collector.flush();
+        self.recorder.flush(Duration::from_secs(5));
         self.workers.shutdown_background();
         self.control_runtime.shutdown_background();
         self.observers.flush();
@@ -283,6 +298,20 @@ fn engine(options: &ServeOptions, clock: &Arc<dyn Clock>) -> Result<Arc<Engine>,
     let max_replicas = options.max_replicas;
     let config = EngineConfig { cache_dir, max_replicas, clock: Arc::clone(clock), ..EngineConfig::default() };
     Ok(Arc::new(Engine::new(config)?))
+}
+
+/// Collected data in the data directory, and on its way to an object store where one is named.
+fn collector(options: &ServeOptions, clock: &Arc<dyn Clock>) -> Result<Arc<DataCollector>, Failure> {
+    let (folder, clock) = (options.data_dir.join("collected"), Arc::clone(clock));
+    let Some(url) = &options.collect_to else {
+        return Ok(DataCollector::start(folder, CollectorConfig::default(), clock)?);
+    };
+    let rotate_after = Some(Duration::from_secs(options.collect_interval.get()));
+    let to = Destination::new(url, std::env::vars()).map_err(|cause| {
+        Failure::invalid(format!("--collect-to '{url}' cannot be used: {cause}"))
+            .with_hint("s3://bucket/prefix, az://container/prefix, gs://bucket/prefix or file:///folder, and the store's own variables, such as AWS_ACCESS_KEY_ID, AWS_REGION and AWS_ENDPOINT")
+    })?;
+    Ok(DataCollector::uploading(folder, CollectorConfig { rotate_after, ..CollectorConfig::default() }, clock, to)?)
 }
 
 fn runtime(name: &str, threads: usize) -> Result<Runtime, Failure> {

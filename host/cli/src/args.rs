@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand};
 pub use access::AuthOptions;
 pub(crate) use access::CredentialCommand;
 pub(crate) use doctor::DoctorArgs;
-pub(crate) use endpoint::{EndpointCommand, StickyArgs};
+pub(crate) use endpoint::{EndpointCommand, RecordingsArgs, ReplayArgs, StickyArgs};
 pub use gate::{AdvisoryPolicy, GateOptions, Level};
 pub(crate) use model::{DownloadArgs, ModelCommand, RegisterArgs};
 pub use observe::ObserveOptions;

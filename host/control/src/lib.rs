@@ -31,6 +31,7 @@ mod merge;
 mod models;
 mod operations;
 mod plan;
+mod recordings;
 mod reports;
 mod repository;
 mod respond;
@@ -48,6 +49,7 @@ pub use error::ControlError;
 pub use facts::Facts;
 pub use gate::Gate;
 pub use logs::{LogFeed, LogTail, ServiceLogs};
+pub use recordings::Recordings;
 pub use reports::{Difference, Latency, LiveReplicas, Reports, VersionReport};
 pub use services::{Control, Neighbours};
 

@@ -29,6 +29,9 @@ pub(crate) enum Route {
     Regenerate,
     Token,
     Report,
+    Recordings,
+    Recording,
+    Replay,
     Logs,
     Operations,
     Operation,
@@ -41,7 +44,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [(&'static str, Self); 23] = [
+    pub(crate) const ALL: [(&'static str, Self); 26] = [
         ("/blobs/{name}", Self::Blob),
         ("/models", Self::Models),
         ("/models/{name}", Self::Model),
@@ -56,6 +59,9 @@ impl Route {
         ("/services/{name}/keys/regenerate", Self::Regenerate),
         ("/services/{name}/token", Self::Token),
         ("/services/{name}/report", Self::Report),
+        ("/services/{name}/recordings", Self::Recordings),
+        ("/services/{name}/recordings/{id}", Self::Recording),
+        ("/services/{name}/replay", Self::Replay),
         ("/services/{name}/logs", Self::Logs),
         ("/operations", Self::Operations),
         ("/operations/{name}", Self::Operation),
@@ -71,10 +77,12 @@ impl Route {
         match self {
             Self::Blob => "HEAD, GET, PUT",
             Self::Models | Self::Credentials => "GET, POST",
-            Self::Model | Self::Operation => "GET, DELETE",
+            Self::Model | Self::Operation | Self::Recordings | Self::Recording => "GET, DELETE",
             Self::Service => "GET, PUT, PATCH, DELETE",
             Self::Version | Self::Credential => "DELETE",
-            Self::Promote | Self::Scale | Self::Regenerate | Self::Token | Self::RotateSigningKey => "POST",
+            Self::Promote | Self::Scale | Self::Regenerate | Self::Token | Self::Replay | Self::RotateSigningKey => {
+                "POST"
+            }
             Self::Traffic => "GET, PUT, PATCH",
             Self::Services
             | Self::Versions
@@ -92,7 +100,8 @@ impl Route {
     pub(crate) fn role(self, method: &Method) -> Role {
         match self {
             Self::Credentials | Self::Credential | Self::RotateSigningKey => Role::Admin,
-            Self::Keys | Self::Regenerate | Self::Token => Role::Deployer,
+            // A recorded request holds what a caller sent.
+            Self::Keys | Self::Regenerate | Self::Token | Self::Recording => Role::Deployer,
             _ if [Method::GET, Method::HEAD].contains(method) => Role::Reader,
             _ => Role::Deployer,
         }
@@ -130,7 +139,7 @@ impl Control {
         let caller = head.extensions.get::<Principal>().ok_or(ControlError::NoPrincipal)?;
         caller.may(route.role(&head.method))?;
         let part = |name| decode(matched.params.get(name).unwrap_or_default()).ok_or_else(unknown);
-        let (name, version) = (part("name")?, part("version")?);
+        let (name, version, id) = (part("name")?, part("version")?, part("id")?);
         let query = Query::parse(head.uri.query().unwrap_or_default());
         match (route, head.method.clone()) {
             (Route::Blob, Method::HEAD) => self.head_blob(&name).await,
@@ -156,6 +165,11 @@ impl Control {
             (Route::Regenerate, Method::POST) => self.regenerate(&name, body).await,
             (Route::Token, Method::POST) => self.token(&name, caller),
             (Route::Report, Method::GET) => self.report(&name),
+            (Route::Recordings, Method::GET) => self.recordings(&name, &query).await,
+            (Route::Recordings, Method::DELETE) => self.remove_recordings(&name, None).await,
+            (Route::Recording, Method::GET) => self.recording(&name, &id).await,
+            (Route::Recording, Method::DELETE) => self.remove_recordings(&name, Some(&id)).await,
+            (Route::Replay, Method::POST) => self.replay(&name, body).await,
             (Route::Logs, Method::GET) => self.logs(&name, &query).await,
             (Route::Operations, Method::GET) => self.operations(&query),
             (Route::Operation, Method::GET) => self.operation(&name, &query).await,

@@ -19,7 +19,7 @@ use crate::operations::{Operations, Progress, millis};
 use crate::plan::{Context, Plan};
 use crate::routes::{Query, Routes, routes};
 use crate::show::{add_replicas, add_to_versions, service_shown, versions_shown};
-use crate::{ControlConfig, ControlError, Facts, Gate, Reports, ServiceLogs, respond, wire};
+use crate::{ControlConfig, ControlError, Facts, Gate, Recordings, Reports, ServiceLogs, respond, wire};
 
 /// The management API of one host. Clones share everything.
 #[derive(Clone)]
@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) models_gate: Mutex<()>,
     /// Judges components; where none is set, every component is let in.
     pub(crate) gate: OnceLock<Arc<dyn Gate>>,
+    /// Recorded requests of services.
+    pub(crate) recordings: OnceLock<Arc<dyn Recordings>>,
     facts: RwLock<Facts>,
 }
 
@@ -106,6 +108,7 @@ impl Control {
             routes: routes(),
             models_gate: Mutex::default(),
             gate: OnceLock::new(),
+            recordings: OnceLock::new(),
             facts: RwLock::default(),
         }))
     }

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 mod credential;
 mod endpoint;
 mod operation;
+mod recording;
 mod report;
 mod service;
 
 pub use credential::{Credential, Credentials, MadeCredential, NewCredential, Rotate, SigningKey, WhoAmI};
 pub use endpoint::{KeyType, Keys, Regenerate, Shadow, Sticky, Token, Traffic};
 pub use operation::{LogLine, Operation, OperationState, Operations};
+pub use recording::{Part, Recording, RecordingShown, Recordings, Removed, Replay, ReplayReport, Replayed};
 pub use report::{Differences, Report, VersionFigures};
 pub use service::{
     Auth, Deployment, Manifest, Reach, Replicas, Scale, Service, ServiceState, ServiceVersion, ServiceVersions,

@@ -9,6 +9,7 @@
 
 mod admission;
 mod deadline;
+pub mod difference;
 mod endpoint;
 mod error;
 mod executor;

@@ -15,9 +15,8 @@ use scorehost_core::{
 use scorehost_telemetry::{Comparison, Comparisons, Verdict};
 use tokio::runtime::Handle;
 
+use crate::difference;
 use crate::endpoint::{reach, share};
-
-mod difference;
 
 /// Copies of one service's requests under way at once.
 const MAX_COPIES: usize = 32;
@@ -115,7 +114,7 @@ impl Service for Mirrored {
                 let ours = answer.as_ref().ok().map(|answer| answer.outputs.clone());
                 running.start(context, move |shadow, call| async move {
                     let theirs = shadow.infer(copy, call).await;
-                    Some(difference::of_tensors(&ours?, &theirs.ok()?.outputs))
+                    Some(difference::of_tensors(&ours?, &theirs.ok()?.outputs).verdict())
                 });
             }
             answer
@@ -133,7 +132,7 @@ impl Service for Mirrored {
                     let theirs = shadow.score(copy, call).await;
                     let (status, body) = ours?;
                     let theirs = theirs.ok()?;
-                    Some(difference::of_bodies((status, &body), (theirs.status, &theirs.body)))
+                    Some(difference::of_bodies((status, &body), (theirs.status, &theirs.body)).verdict())
                 });
             }
             answer

@@ -16,15 +16,21 @@ pub mod metrics;
 pub mod note;
 pub mod otlp;
 mod outbox;
+mod recorder;
 mod statistics;
 pub mod trace;
 mod typical;
+mod witness;
 
-pub use collector::{CollectorConfig, CollectorCounts, DataCollector, TelemetryError};
+pub use collector::{
+    CollectorConfig, CollectorCounts, DataCollector, Destination, ServiceCollector, TelemetryError, UploadCounts,
+};
 pub use comparisons::{Comparison, ComparisonSnapshot, Comparisons, Verdict};
 pub use cost::CostEstimate;
 pub use histogram::HistogramSnapshot;
 pub use log_book::{Followed, Follower, LogBook, LogConfig, LogLine, LogSink, ServiceLog};
 pub use outbox::{OutboxConfig, OutboxCounts};
+pub use recorder::{Answered, Asked, Flaw, Recorded, Recorder, ServiceRecorder};
 pub use statistics::{BatchSnapshot, Measure, ServiceSnapshot, ServiceStatistics, Statistics, Timing};
 pub use typical::Typical;
+pub use witness::Witnessed;

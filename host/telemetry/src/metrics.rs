@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use scorehost_core::ServiceName;
 
-use crate::{CollectorCounts, ComparisonSnapshot, ServiceSnapshot};
+use crate::{CollectorCounts, ComparisonSnapshot, OutboxCounts, ServiceSnapshot, UploadCounts};
 
 mod host;
 mod process;
@@ -70,8 +70,12 @@ pub struct HostState {
     pub model_calls_queued: u64,
     /// Error answers of all doors by the failure's kind.
     pub errors: Vec<(&'static str, u64)>,
-    /// What became of collected data.
-    pub collector: CollectorCounts,
+    /// What became of collected data, by service.
+    pub collector: Vec<(ServiceName, CollectorCounts)>,
+    /// What became of files of collected data that are uploaded; `None` where they stay.
+    pub uploads: Option<UploadCounts>,
+    /// What became of requests that are recorded.
+    pub recorded: OutboxCounts,
     /// Log lines of services that were dropped, by service.
     pub log_lines_dropped: Vec<(ServiceName, u64)>,
     /// Spans and log records, and access lines, that were exported and dropped.

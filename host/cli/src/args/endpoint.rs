@@ -67,6 +67,49 @@ pub(crate) enum EndpointCommand {
         /// Name of the service
         service: ServiceName,
     },
+    /// List the requests that a service recorded, show one, or delete them
+    Recordings(RecordingsArgs),
+    /// Ask a version recorded requests again, and say which answers differ from those recorded, where and by how much
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordingsArgs {
+    /// Name of the service
+    pub(crate) service: ServiceName,
+    /// Show this request with its content
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Requests at most, newest first
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+    /// Delete the request that is named, or all
+    #[arg(long)]
+    pub(crate) delete: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Name of the service
+    pub(crate) service: ServiceName,
+    /// The version to ask
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: VersionName,
+    /// Requests at most, newest first
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+    /// Ask only this recorded request; may be repeated
+    #[arg(long = "id", value_name = "ID", conflicts_with = "limit")]
+    pub(crate) ids: Vec<String>,
+    /// Difference of two numbers up to which answers count as equal
+    #[arg(long, value_name = "NUMBER", default_value = "0", value_parser = tolerance)]
+    pub(crate) tolerance: f64,
+}
+
+/// A number from 0 on.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "expected a number from 0 on, such as 1e-6".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -83,6 +83,20 @@ pub struct ServeOptions {
     /// Longest wait for requests to end after SIGTERM, in seconds
     #[arg(long, env = "SCOREHOST_DRAIN_TIMEOUT", hide_env_values = true, default_value_t = 30, value_name = "SECONDS")]
     pub drain_timeout: u64,
+    /// Object store that finished files of collected data are copied to: s3://BUCKET/PREFIX, az://CONTAINER/PREFIX,
+    /// gs://BUCKET/PREFIX or file:///FOLDER; credentials come from the store's own variables, such as AWS_ACCESS_KEY_ID
+    #[arg(long, env = "SCOREHOST_COLLECT_TO", hide_env_values = true, value_name = "URL")]
+    pub collect_to: Option<String>,
+    /// How long a file of collected data is written before it is finished and copied, in seconds
+    #[arg(
+        long,
+        env = "SCOREHOST_COLLECT_INTERVAL",
+        hide_env_values = true,
+        default_value = "60",
+        requires = "collect_to",
+        value_name = "SECONDS"
+    )]
+    pub collect_interval: std::num::NonZeroU64,
     /// Origin that browsers may call from, '*' for all; may be repeated
     #[arg(
         long = "cors-origin",

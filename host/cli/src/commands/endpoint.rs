@@ -3,6 +3,8 @@ use scorehost_control::wire::{Differences, Report, Service, ServiceVersion, Stic
 use scorehost_core::ServiceName;
 use serde_json::{Map, Value, json};
 
+mod replay;
+
 use super::operation;
 use crate::CliError;
 use crate::args::{EndpointCommand, StickyArgs};
@@ -45,6 +47,8 @@ pub(super) fn run(client: &Client, command: EndpointCommand, screen: &mut Screen
             }
             Ok(())
         }
+        EndpointCommand::Recordings(arguments) => replay::recordings(client, &arguments, screen),
+        EndpointCommand::Replay(arguments) => replay::replay(client, &arguments, screen),
         EndpointCommand::Report { service } => {
             let report = client.report(&service).doing(|| format!("report on service '{service}'"))?;
             Ok(screen.result(&report, report_of)?)

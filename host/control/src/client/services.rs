@@ -87,6 +87,39 @@ impl Client {
         self.get(&format!("/services/{name}/report"))
     }
 
+    /// Recorded requests of a service, newest first.
+    ///
+    /// # Errors
+    /// Where there is no such service.
+    pub fn recordings(&self, name: &ServiceName, limit: u32) -> Result<wire::Recordings, Failure> {
+        self.get(&format!("/services/{name}/recordings?limit={limit}"))
+    }
+
+    /// One recorded request with its content.
+    ///
+    /// # Errors
+    /// Where there is none, or the caller may not see it.
+    pub fn recording(&self, name: &ServiceName, id: &str) -> Result<wire::RecordingShown, Failure> {
+        self.get(&format!("/services/{name}/recordings/{}", encode(id)))
+    }
+
+    /// Removes one recorded request, or all of a service.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn remove_recordings(&self, name: &ServiceName, id: Option<&str>) -> Result<wire::Removed, Failure> {
+        let id = id.map(|id| format!("/{}", encode(id))).unwrap_or_default();
+        self.delete_json(&format!("/services/{name}/recordings{id}"))
+    }
+
+    /// Asks a version recorded requests again and compares its answers.
+    ///
+    /// # Errors
+    /// Where there is no such version, or it answers nothing.
+    pub fn replay(&self, name: &ServiceName, replay: &wire::Replay) -> Result<wire::ReplayReport, Failure> {
+        self.send_json("POST", &format!("/services/{name}/replay"), replay)
+    }
+
     /// Operations that the server remembers of one service, newest first.
     ///
     /// # Errors

@@ -20,6 +20,17 @@ impl Moment {
         Self { day: since / DAY, millis: since % DAY }
     }
 
+    /// The moment of milliseconds since 1970.
+    pub(super) fn at(millis: i64) -> Self {
+        let millis = u64::try_from(millis).unwrap_or(0);
+        Self { day: millis / DAY, millis: millis % DAY }
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn since_1970(self) -> i64 {
+        i64::try_from(self.day * DAY + self.millis).unwrap_or(i64::MAX)
+    }
+
     /// Year, month and day of month.
     pub(super) fn date(self) -> (u64, u64, u64) {
         // Counted in years that begin on 1 March, so that the leap day is the last of its year. 719,468 days lie

@@ -1,34 +1,40 @@
-//! One record and its line of JSON.
+//! One record, and the table that it becomes.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use half::{bf16, f16};
-use scorehost_core::{DType, Tensor};
-use serde_json::{Map, Value, json};
+use scorehost_core::{NamedTensor, NamedTensors, RawRequest, RawResponse};
 
 use super::date::Moment;
+use super::layout;
+use super::redact::Redaction;
+use super::service::Place;
+use super::table::{Cell, Column, Kind, Table};
 
-/// What a scorer recorded.
+/// What was recorded. Bytes are shared with the request, not copied.
 pub(super) enum Content {
-    /// A tensor; its bytes are shared with the request, not copied.
-    Tensor {
-        /// Name of the input, output or column.
-        name: Box<str>,
-        /// The value.
-        tensor: Tensor,
-    },
-    /// A JSON document as text.
+    /// The tensors of a request or an answer.
+    Tensors(NamedTensors),
+    /// The request of an entry script.
+    Request(Box<RawRequest>),
+    /// Its answer.
+    Answer(Box<RawResponse>),
+    /// A tensor that the scorer hands over.
+    Tensor(NamedTensor),
+    /// A JSON document that the scorer hands over.
     Json(Box<str>),
 }
 
 /// A record on its way to a file.
 pub(super) struct Record {
-    /// `<service>/<version>/<designation>`.
-    pub(super) folder: String,
+    /// Where it belongs.
+    pub(super) place: Arc<Place>,
+    /// `inputs`, `predictions`, or what the scorer says.
+    pub(super) designation: Arc<str>,
     /// When it was recorded.
     pub(super) time: SystemTime,
     /// The request.
-    pub(super) request_id: Box<str>,
+    pub(super) request_id: Arc<str>,
     /// What was recorded.
     pub(super) content: Content,
 }
@@ -36,70 +42,92 @@ pub(super) struct Record {
 impl Record {
     /// Bytes that it keeps alive, roughly.
     pub(super) fn bytes(&self) -> usize {
-        let content = match &self.content {
-            Content::Tensor { name, tensor } => name.len() + tensor.data().len(),
-            Content::Json(document) => document.len(),
+        let tensor = |named: &NamedTensor| named.name.len() + named.tensor.data().len();
+        self.request_id.len()
+            + match &self.content {
+                Content::Tensors(tensors) => tensors.iter().map(tensor).sum(),
+                Content::Request(request) => request.body.len() + request.query.len(),
+                Content::Answer(answer) => answer.body.len(),
+                Content::Tensor(named) => tensor(named),
+                Content::Json(document) => document.len(),
+            }
+    }
+
+    /// Its rows; `None` where a document is no JSON.
+    pub(super) fn table(&self) -> Option<Table> {
+        let redaction = &self.place.redaction;
+        let table = match &self.content {
+            Content::Tensors(tensors) => {
+                layout::of_tensors(tensors, |name| self.place.is_fixed(&self.designation, name), redaction)
+            }
+            Content::Tensor(named) => layout::of_tensors(std::slice::from_ref(named), |_| true, redaction),
+            Content::Request(request) => of_request(request, redaction),
+            Content::Answer(answer) => of_answer(answer, redaction),
+            Content::Json(document) => Table::of_row([("document", redaction.document(document)?)]),
         };
-        self.folder.len() + self.request_id.len() + content
+        Some(self.with_origin(table))
     }
 
-    /// The line, with its newline.
-    pub(super) fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut object = Map::new();
-        object.insert("time".into(), Moment::of(self.time).rfc3339().into());
-        object.insert("request_id".into(), (*self.request_id).into());
-        match &self.content {
-            Content::Json(document) => {
-                object.insert("document".into(), serde_json::from_str(document)?);
-            }
-            Content::Tensor { name, tensor } => {
-                object.insert("name".into(), (**name).into());
-                object.insert("dtype".into(), tensor.dtype().name().into());
-                object.insert("shape".into(), json!(tensor.shape()));
-                object.insert("data".into(), elements(tensor));
-            }
+    /// The columns that Azure's collector writes behind the features, under its names, and the version of the service.
+    fn with_origin(&self, mut table: Table) -> Table {
+        let place = &self.place;
+        let text = |name| Column::new(name, Kind::Text);
+        let time = Moment::of(self.time).since_1970();
+        table.columns.extend([
+            text("$aml_dc_correlation_id"),
+            Column::new("$aml_dc_scoring_timestamp", Kind::Time),
+            text("$aml_service_name"),
+            text("$aml_model_name"),
+            text("$aml_model_version"),
+            text("$aml_request_id"),
+            text("$service_version"),
+        ]);
+        for (index, row) in table.rows.iter_mut().enumerate() {
+            row.extend([
+                Cell::Text(format!("{}/{index}", self.request_id)),
+                Cell::Int(time),
+                Cell::Text(place.service.to_string()),
+                Cell::Text(place.model.clone()),
+                Cell::Text(place.model_version.clone()),
+                Cell::Text(self.request_id.to_string()),
+                Cell::Text(place.version.to_string()),
+            ]);
         }
-        let mut line = serde_json::to_vec(&Value::Object(object))?;
-        line.push(b'\n');
-        Ok(line)
+        table
     }
 }
 
-/// All elements, flat and row-major. JSON has no NaN or infinity: they become the strings `NaN`, `inf` and `-inf`. A
-/// `BYTES` element that is not UTF-8 becomes the list of its bytes.
-fn elements(tensor: &Tensor) -> Value {
-    let data = tensor.data();
-    match tensor.dtype() {
-        DType::Bool => data.iter().map(|byte| *byte != 0).collect(),
-        DType::U8 => data.iter().copied().collect(),
-        DType::U16 => each(data, u16::from_le_bytes),
-        DType::U32 => each(data, u32::from_le_bytes),
-        DType::U64 => each(data, u64::from_le_bytes),
-        DType::I8 => each(data, i8::from_le_bytes),
-        DType::I16 => each(data, i16::from_le_bytes),
-        DType::I32 => each(data, i32::from_le_bytes),
-        DType::I64 => each(data, i64::from_le_bytes),
-        DType::F16 => each(data, |bytes| float(f16::from_le_bytes(bytes).into())),
-        DType::BF16 => each(data, |bytes| float(bf16::from_le_bytes(bytes).into())),
-        DType::F32 => each(data, |bytes| single(f32::from_le_bytes(bytes))),
-        DType::F64 => each(data, |bytes| float(f64::from_le_bytes(bytes))),
-        DType::Bytes => tensor.byte_strings().map(text).collect(),
+fn of_request(request: &RawRequest, redaction: &Redaction) -> Table {
+    let (encoding, body) = body(&request.body, redaction);
+    Table::of_row([
+        ("method", request.method.clone()),
+        ("path", request.path.clone()),
+        ("query", redaction.query(&request.query)),
+        ("content_type", request.content_type.clone().unwrap_or_default()),
+        ("encoding", encoding.to_owned()),
+        ("body", body),
+    ])
+}
+
+fn of_answer(answer: &RawResponse, redaction: &Redaction) -> Table {
+    let (encoding, body) = body(&answer.body, redaction);
+    let content_type = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    Table::of_row([
+        ("status", answer.status.to_string()),
+        ("content_type", content_type.map(|(_, value)| value.clone()).unwrap_or_default()),
+        ("encoding", encoding.to_owned()),
+        ("body", body),
+    ])
+}
+
+/// Text as it is, other bytes in Base64.
+fn body(bytes: &[u8], redaction: &Redaction) -> (&'static str, String) {
+    use base64::Engine as _;
+    match std::str::from_utf8(bytes) {
+        Ok(text) if redaction.names("body") && !text.is_empty() => ("text", super::redact::REDACTED.to_owned()),
+        Ok(text) if text.is_empty() => ("text", String::new()),
+        Ok(text) => ("text", redaction.body(text)),
+        Err(_) if !redaction.is_empty() => ("text", super::redact::REDACTED.to_owned()),
+        Err(_) => ("base64", base64::engine::general_purpose::STANDARD.encode(bytes)),
     }
-}
-
-fn each<const N: usize, T: Into<Value>>(data: &[u8], element: impl Fn([u8; N]) -> T) -> Value {
-    data.as_chunks::<N>().0.iter().map(|bytes| element(*bytes)).collect()
-}
-
-fn float(value: f64) -> Value {
-    if value.is_finite() { value.into() } else { value.to_string().into() }
-}
-
-/// A single-precision number in its own few digits (0.1 stays 0.1).
-fn single(value: f32) -> Value {
-    value.to_string().parse().map_or_else(|_| float(value.into()), float)
-}
-
-fn text(element: &[u8]) -> Value {
-    std::str::from_utf8(element).map_or_else(|_| element.iter().copied().collect(), Into::into)
 }

@@ -40,10 +40,30 @@ pub(super) fn write(text: &mut Text, host: &HostState) {
 
 fn collected(text: &mut Text, host: &HostState) {
     text.counter("scorehost_collected_records", "Records of collected data by what became of them.");
-    let counts = &host.collector;
-    for (result, count) in [("written", counts.written), ("dropped", counts.dropped), ("failed", counts.failed)] {
+    for (service, counts) in &host.collector {
+        for (result, count) in [("written", counts.written), ("dropped", counts.dropped), ("failed", counts.failed)] {
+            text.sample(&[("service", service.as_str()), ("result", result)], count);
+        }
+    }
+    text.counter("scorehost_collected_bytes", "Bytes of files of collected data.");
+    for (service, counts) in &host.collector {
+        text.sample(&[("service", service.as_str())], counts.bytes);
+    }
+    text.counter(
+        "scorehost_recorded_requests",
+        "Requests to be recorded by what became of them; too large ones are dropped.",
+    );
+    let recorded = &host.recorded;
+    for (result, count) in [("written", recorded.sent), ("dropped", recorded.dropped), ("failed", recorded.failed)] {
         text.sample(&[("result", result)], count);
     }
+    let Some(uploads) = &host.uploads else { return };
+    text.counter("scorehost_collected_uploads", "Attempts to upload a file of collected data, by what became of them.");
+    for (result, count) in [("sent", uploads.sent), ("failed", uploads.failed)] {
+        text.sample(&[("result", result)], count);
+    }
+    text.gauge("scorehost_collected_uploads_waiting", "Finished files of collected data that are not uploaded yet.");
+    text.sample(&[], uploads.waiting);
 }
 
 fn exported(text: &mut Text, host: &HostState) {

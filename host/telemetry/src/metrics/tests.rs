@@ -62,7 +62,12 @@ fn host() -> HostState {
         model_bytes: 6,
         model_calls_queued: 7,
         errors: vec![("not_found", 8)],
-        collector: CollectorCounts { written: 9, dropped: 10, failed: 11 },
+        collector: vec![(
+            "digits".parse().unwrap(),
+            CollectorCounts { written: 9, dropped: 10, failed: 11, bytes: 12 },
+        )],
+        recorded: crate::OutboxCounts { sent: 16, dropped: 17, failed: 18 },
+        uploads: Some(crate::UploadCounts { sent: 13, failed: 14, waiting: 15 }),
         log_lines_dropped: vec![("echo".parse().unwrap(), 12)],
         exports: vec![Export { signal: "span", sent: 13, dropped: 14, failed: 15 }],
         certificates: vec![("a \"quoted\" name".into(), UNIX_EPOCH + Duration::from_secs(2_000))],

@@ -1,7 +1,5 @@
 //! Keys that a file gives and this host does not act upon, each with what happens instead.
 
-use scorehost_core::Collection;
-
 use super::apply::MOST_MEMORY;
 use super::{AccessPlan, ComputeType, DeploymentConfig, Liveness};
 
@@ -13,7 +11,7 @@ impl DeploymentConfig {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let of_place = self.of_place();
-        let rows = self.of_resources().into_iter().chain(self.of_access()).chain(of_place).chain(self.of_unwired());
+        let rows = self.of_resources().into_iter().chain(self.of_access()).chain(of_place);
         rows.filter(|(given, _)| *given).map(|(_, warning)| warning.to_owned()).chain(self.of_container()).collect()
     }
 
@@ -36,18 +34,6 @@ impl DeploymentConfig {
                 "namespace, computeTargetName: this host has neither",
             ),
             (self.port.is_some(), "port: the service answers on the server's own port"),
-        ]
-    }
-
-    /// What the running parts of this host do not do yet.
-    fn of_unwired(&self) -> [(bool, &'static str); 2] {
-        let extra = &self.extension;
-        [
-            (
-                extra.collection.as_ref().is_some_and(|asked| *asked != Collection::default()),
-                "scorehost.collection: only turns collection on; its settings are not acted upon",
-            ),
-            (extra.recording.is_some(), "scorehost.recording: no requests are kept"),
         ]
     }
 
