@@ -12,6 +12,7 @@ mod auth;
 mod bad_inputs;
 mod capabilities;
 mod doctor;
+mod collection;
 mod drain;
 mod durability;
 mod endpoints;
@@ -26,6 +27,10 @@ mod local_run;
 mod observe;
 mod operations;
 mod rollout;
+<<<<<<< HEAD
 mod scaling;
+=======
+mod replay;
+>>>>>>> a970e84 (docs, tests, benches: data collection and replay)
 mod scorers;
 mod tls;
