@@ -27,6 +27,14 @@ mod table;
 mod tail;
 mod upload;
 
+/// Bytes of a CSV file up to and with its last whole record; what is behind is what a crash cut off.
+#[must_use]
+pub fn whole_records(file: &[u8]) -> u64 {
+    let mut tail = tail::Tail::default();
+    tail.feed(file);
+    tail.whole()
+}
+
 use record::Record;
 pub use service::ServiceCollector;
 use store::{Busy, Store};
@@ -42,9 +50,9 @@ const LAST_UPLOADS: Duration = Duration::from_secs(10);
 /// Why data cannot be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The writing thread did not start.
-    #[error("the thread that writes collected data did not start: {0}")]
-    Thread(#[from] std::io::Error),
+    /// The folder cannot be made, or the writing thread did not start.
+    #[error("collected data cannot be written: {0}")]
+    Start(#[from] std::io::Error),
 }
 
 impl From<TelemetryError> for scorehost_core::Failure {
@@ -174,7 +182,7 @@ impl DataCollector {
     ) -> Result<Arc<Self>, TelemetryError> {
         let (queue, records) = sync_channel(config.max_queued);
         let (busy, root) = (Busy::default(), folder.join("modeldata"));
-        let store = Store::open(root.clone(), config, Arc::clone(&clock), Arc::clone(&busy));
+        let store = Store::open(root.clone(), config, Arc::clone(&clock), Arc::clone(&busy))?;
         let queued_bytes = Arc::new(AtomicUsize::new(0));
         let mut writer = Writer { store, queued_bytes: Arc::clone(&queued_bytes), ticked: Instant::now() };
         let writer = std::thread::Builder::new().name("collector".into()).spawn(move || writer.work(&records))?;

@@ -20,6 +20,7 @@ mod headers;
 mod shelf;
 
 pub use file::{Answered, Asked, Flaw, Recorded};
+pub(crate) use shelf::make_private;
 use shelf::Shelf;
 
 use crate::collector::sample::Share;

@@ -16,6 +16,7 @@ use super::part::{CsvPart, ParquetPart, Part, UNFINISHED};
 use super::record::Record;
 use super::table::Table;
 use super::upload;
+use crate::recorder::make_private;
 
 /// Parts of a service's `max_bytes` that one file may take, so that the oldest data can go without the newest.
 const PARTS_OF_CAP: u64 = 8;
@@ -55,7 +56,16 @@ pub(super) struct Store {
 
 impl Store {
     /// Files below `root`. What a crash left unfinished is removed: it has no end and cannot be read.
-    pub(super) fn open(root: PathBuf, config: CollectorConfig, clock: Arc<dyn Clock>, busy: Busy) -> Self {
+    ///
+    /// # Errors
+    /// Where the folder cannot be made.
+    pub(super) fn open(
+        root: PathBuf,
+        config: CollectorConfig,
+        clock: Arc<dyn Clock>,
+        busy: Busy,
+    ) -> io::Result<Self> {
+        make_private(&root)?;
         for file in files(&root) {
             if file.path.to_string_lossy().ends_with(UNFINISHED) {
                 tracing::warn!(file = %file.path.display(), bytes = file.bytes, "collected data of a crash was discarded");
@@ -63,7 +73,7 @@ impl Store {
                 let _ = std::fs::remove_file(&file.path);
             }
         }
-        Self { root, config, clock, open: HashMap::new(), usage: HashMap::new(), busy }
+        Ok(Self { root, config, clock, open: HashMap::new(), usage: HashMap::new(), busy })
     }
 
     /// Writes a record and counts what became of it.
