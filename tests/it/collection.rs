@@ -99,7 +99,11 @@ fn an_entry_script_is_collected_without_what_is_redacted() {
     let redact = json!({"redact": ["sum", "card"], "inputs": true});
     deploy(&host, "echo", &["--scorer", text(&component)], redact);
     let body = json!({"data": [1, 2.5], "holder": {"card": "4111-1111"}}).to_string();
-    let answer = host.post("/api/v1/service/echo/score?card=4111-1111&x=1", &[("content-type", "application/json")], body.as_bytes());
+    let answer = host.post(
+        "/api/v1/service/echo/score?card=4111-1111&x=1",
+        &[("content-type", "application/json")],
+        body.as_bytes(),
+    );
     assert_eq!(answer.json()["sum"], json!(3.5));
     let root = collected(&host, "echo");
     let (header, inputs) = records(&root, "inputs", 1);

@@ -35,8 +35,7 @@ fn recordings(host: &Host, service: &str, wanted: usize) -> Vec<Value> {
 }
 
 fn replay(host: &Host, service: &str, version: &str, more: &[&str]) -> Value {
-    let printed =
-        host.ok(&[&["endpoint", "replay", service, "--version", version, "--output", "json"], more].concat());
+    let printed = host.ok(&[&["endpoint", "replay", service, "--version", version, "--output", "json"], more].concat());
     serde_json::from_str(&printed).unwrap()
 }
 
@@ -95,7 +94,8 @@ fn answers_of_another_version_are_told_by_place_and_size() {
     let counts = ["replayed", "equal", "differing", "failed"].map(|name| report[name].as_u64().unwrap());
     assert_eq!(counts, [3, 2, 1, 0], "{report}");
     assert_eq!(report["largest"], json!(0.5));
-    let differing = report["requests"].as_array().unwrap().iter().find(|request| request["result"] == "differs").unwrap();
+    let differing =
+        report["requests"].as_array().unwrap().iter().find(|request| request["result"] == "differs").unwrap();
     assert_eq!((&differing["place"], &differing["values"]), (&json!("$.sum"), &json!(1)));
     assert!(report["notes"][0].as_str().unwrap().contains("clock"), "{report}");
     assert_eq!(replay(&host, "echo", "v2", &["--tolerance", "0.5"])["differing"], json!(0));

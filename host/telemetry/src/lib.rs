@@ -23,7 +23,8 @@ mod typical;
 mod witness;
 
 pub use collector::{
-    CollectorConfig, CollectorCounts, DataCollector, Destination, ServiceCollector, TelemetryError, UploadCounts, whole_records,
+    CollectorConfig, CollectorCounts, DataCollector, Destination, ServiceCollector, TelemetryError, UploadCounts,
+    whole_records,
 };
 pub use comparisons::{Comparison, ComparisonSnapshot, Comparisons, Verdict};
 pub use cost::CostEstimate;

@@ -20,8 +20,8 @@ mod headers;
 mod shelf;
 
 pub use file::{Answered, Asked, Flaw, Recorded};
-pub(crate) use shelf::make_private;
 use shelf::Shelf;
+pub(crate) use shelf::make_private;
 
 use crate::collector::sample::Share;
 use crate::outbox::{Outbox, OutboxConfig, OutboxCounts};

@@ -59,12 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// Where the folder cannot be made.
-    pub(super) fn open(
-        root: PathBuf,
-        config: CollectorConfig,
-        clock: Arc<dyn Clock>,
-        busy: Busy,
-    ) -> io::Result<Self> {
+    pub(super) fn open(root: PathBuf, config: CollectorConfig, clock: Arc<dyn Clock>, busy: Busy) -> io::Result<Self> {
         make_private(&root)?;
         for file in files(&root) {
             if file.path.to_string_lossy().ends_with(UNFINISHED) {
