@@ -130,7 +130,7 @@ impl Otlp {
 }
 
 /// Gives `reqwest` a cryptography, of which it has no default; another part of the process may have set the same one.
-fn use_ring() {
+pub(crate) fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 

@@ -45,6 +45,8 @@ impl Destination {
         if !["s3", "az", "gs", "file"].contains(&parsed.scheme()) {
             return Err(format!("'{}' is none of s3, az, gs, file", parsed.scheme()));
         }
+        // The store's client looks for a process-wide provider, and panics where there is none.
+        crate::otlp::use_ring();
         // Other variables are none of the store's settings.
         let (store, prefix) = object_store::parse_url_opts(&parsed, variables).map_err(|error| error.to_string())?;
         Ok(Self { store: store.into(), prefix, shown: url.to_owned() })
@@ -186,6 +188,39 @@ pub(super) fn forget(folder: &Path) {
         if entry.file_name().to_string_lossy().ends_with(MARK) {
             // A mark that stays keeps its folder, and no more.
             let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(url: &str) -> Result<Destination, String> {
+        let variable = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AZURE_STORAGE_ACCOUNT_NAME", "account"),
+            ("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0"),
+            ("PATH", "/bin"),
+        ];
+        Destination::new(url, variables.map(variable))
+    }
+
+    #[test]
+    fn every_kind_of_store_is_built_from_its_url_and_variables() {
+        for url in ["s3://bucket/a/b", "az://container/a/b", "gs://bucket/a/b"] {
+            let place = place(url).map(|place| place.prefix);
+            assert_eq!(place, Ok(Key::from("a/b")), "{url}");
+        }
+    }
+
+    #[test]
+    fn other_places_are_refused() {
+        for url in ["ftp://host/a", "https://host/a", "bucket/a", "memory:///a", "file://host/a"] {
+            assert!(place(url).is_err(), "{url}");
         }
     }
 }
