@@ -11,8 +11,8 @@ mod admission;
 mod auth;
 mod bad_inputs;
 mod capabilities;
-mod doctor;
 mod collection;
+mod doctor;
 mod drain;
 mod durability;
 mod endpoints;
@@ -27,10 +27,7 @@ mod local_run;
 mod observe;
 mod operations;
 mod rollout;
-<<<<<<< HEAD
 mod scaling;
-=======
 mod replay;
->>>>>>> a970e84 (docs, tests, benches: data collection and replay)
 mod scorers;
 mod tls;
