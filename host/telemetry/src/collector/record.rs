@@ -124,8 +124,8 @@ fn of_answer(answer: &RawResponse, redaction: &Redaction) -> Table {
 fn body(bytes: &[u8], redaction: &Redaction) -> (&'static str, String) {
     use base64::Engine as _;
     match std::str::from_utf8(bytes) {
-        Ok(text) if redaction.names("body") && !text.is_empty() => ("text", super::redact::REDACTED.to_owned()),
-        Ok(text) if text.is_empty() => ("text", String::new()),
+        Ok(_) if redaction.names("body") && !bytes.is_empty() => ("text", super::redact::REDACTED.to_owned()),
+        Ok("") => ("text", String::new()),
         Ok(text) => ("text", redaction.body(text)),
         Err(_) if !redaction.is_empty() => ("text", super::redact::REDACTED.to_owned()),
         Err(_) => ("base64", base64::engine::general_purpose::STANDARD.encode(bytes)),

@@ -70,7 +70,8 @@ impl Redaction {
                 }
                 self.walk(value) || changed
             }),
-            Value::Array(items) => items.iter_mut().fold(false, |changed, item| self.walk(item) || changed),
+            // Not `any`: every item is to be walked.
+            Value::Array(items) => items.iter_mut().filter_map(|item| self.walk(item).then_some(())).count() > 0,
             Value::String(text) => match self.embedded(text) {
                 Some(replaced) => {
                     *text = replaced;
