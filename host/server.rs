@@ -16,9 +16,7 @@ use scorehost_ingress::{Bound, Doors, Ingress, IngressConfig, Limits, MetricsDoo
 use scorehost_registry::Registry;
 use scorehost_router::{Executor, Mirror, Router, Runtime as CallRuntime};
 use scorehost_scorer::{Engine, EngineConfig};
-use scorehost_telemetry::{
-    CollectorConfig, Comparisons, DataCollector, Destination, LogBook, Recorder, Statistics,
-};
+use scorehost_telemetry::{CollectorConfig, Comparisons, DataCollector, Destination, LogBook, Recorder, Statistics};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::access::{self, Access};
