@@ -18,7 +18,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from harness import MODELS, Load, Scorehost, infer_binary, table
+from harness import MODELS, Load, Scorehost, cpu_seconds, infer_binary, table
 from request_path import ECHO_BODY, built
 
 KINDS = {
@@ -55,15 +55,17 @@ def from_zero(services: int, rounds: int) -> None:
     rows = []
     for kind in ("Rust scorer", "Python entry script"):
         example, arguments = KINDS[kind]
-        cold, warm = zero_and_second(example, arguments, services, rounds)
+        cold, warm, cpu_ms = zero_and_second(example, arguments, services, rounds)
         rank = lambda values, share: sorted(values)[min(len(values) - 1, int(len(values) * share))]
         figures = [rank(values, share) for values in (cold, warm) for share in (0.5, 0.99)]
-        rows.append([kind, len(cold), *figures, max(cold)])
-    print(table(["from zero replicas", "answers", "first, ms p50", "p99", "second, ms p50", "p99", "first, max"], rows))
+        rows.append([kind, len(cold), *figures, *(value / len(cold) for value in cpu_ms)])
+    headings = ["from zero replicas", "answers", "first, ms p50", "p99", "second, ms p50", "p99"]
+    print(table([*headings, "server CPU-ms of a first", "of a second"], rows))
 
 
-def zero_and_second(example: str, arguments: list[str], services: int, rounds: int) -> tuple[list[float], list[float]]:
-    cold, warm = [], []
+def zero_and_second(example: str, arguments: list[str], services: int, rounds: int):
+    """Milliseconds of the first and of the second answers, and the server's CPU-ms of all first and of all second ones."""
+    cold, warm, cpu = [], [], [0.0, 0.0]
     with Scorehost(arguments=("--max-models", "4000")) as host:
         host.cli("model", "register", "--name", "identity", "--path", MODELS / "identity_fp32.onnx")
         rule = host.config / "to-zero.json"
@@ -74,11 +76,11 @@ def zero_and_second(example: str, arguments: list[str], services: int, rounds: i
         connection = Connection(host.http)
         for _ in range(rounds):
             until_zero(host)
-            for name in names:
-                asked = request(host, name, example)
-                cold.append(connection.answer_ms(host, asked))
-                warm.append(connection.answer_ms(host, asked))
-    return cold, warm
+            for index, answers in enumerate((cold, warm)):
+                before = cpu_seconds(host.pid)
+                answers += [connection.answer_ms(host, request(host, name, example)) for name in names]
+                cpu[index] += (cpu_seconds(host.pid) - before) * 1000
+    return cold, warm, cpu
 
 
 def until_zero(host: Scorehost) -> None:
