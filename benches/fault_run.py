@@ -162,6 +162,8 @@ class Server:
         return text
 
     def sample(self) -> None:
+        if self.outages and self.outages[-1][1] == float("inf"):
+            return
         try:
             status = Path(f"/proc/{self.child.pid}/status").read_text()
         except OSError:
@@ -359,13 +361,14 @@ class Operator:
 
     async def temporary(self) -> None:
         self.count += 1
-        name = f"temporary-{self.count}"
+        number = self.count
+        name = f"temporary-{number}"
         began = time.monotonic()
         if not (await self.act("services deployed", "deploy", "-n", name, "-m", "identity:1", "--no-auth"))[0]:
             return
-        given = {"name": "INPUT0", "shape": [1, 16], "datatype": "FP32", "data": payload(self.count)}
+        given = {"name": "INPUT0", "shape": [1, 16], "datatype": "FP32", "data": payload(number)}
         path, body = f"/v2/models/{name}/infer", json.dumps({"inputs": [given]}).encode()
-        right = lambda content: json.loads(content)["outputs"][0]["data"] == payload(self.count)
+        right = lambda content: json.loads(content)["outputs"][0]["data"] == payload(number)
         await self.expect(began, path, body, right, {"right", 503, 504})
         began = time.monotonic()
         if (await self.act("services deleted", "service", "delete", name))[0]:
@@ -437,7 +440,7 @@ class Operator:
             await self.check_models()
             await self.read_rolling()
             await self.read_keys()
-            services = {service["name"] for service in json.loads(await self.server.must("service", "list", "--output", "json"))["services"]}
+            services = {service["name"] for service in json.loads(await self.server.must("service", "list", "--output", "json"))}
             if lost := {"identity", "keyed", "rust", "work", "faulty", "rolling"} - services:
                 self.violations.add(f"services lost: {lost}")
             if back := self.ledger.gone & services:
@@ -447,13 +450,13 @@ class Operator:
                 lock.release()
 
     async def check_models(self) -> None:
-        listed = json.loads(await self.server.must("model", "list", "--output", "json"))["models"]
+        listed = json.loads(await self.server.must("model", "list", "--output", "json"))
         found = {f"{model['name']}:{model['version']}" for model in listed}
         if lost := self.ledger.models.keys() - found:
             self.violations.add(f"models lost: {sorted(lost)}")
         for model in random.sample(sorted(self.ledger.models.keys() & found), min(3, len(self.ledger.models.keys() & found))):
-            folder = Path(tempfile.mkdtemp(dir=self.folder))
-            await self.server.must("model", "download", model, "--target", folder)
+            folder = Path(tempfile.mkdtemp(dir=self.folder)) / "model"
+            await self.server.must("model", "download", model, "--out", folder)
             content = next(path for path in folder.rglob("*") if path.is_file()).read_bytes()
             if content != self.ledger.models[model]:
                 self.violations.add(f"model {model} has other content than registered")
@@ -461,7 +464,7 @@ class Operator:
     async def unfinished(self) -> None:
         """No operation goes on once nobody asks for one."""
         for _ in range(60):
-            operations = json.loads(await self.server.must("operation", "list", "--output", "json"))["operations"]
+            operations = json.loads(await self.server.must("operation", "list", "--output", "json"))
             running = [operation["id"] for operation in operations if operation["state"] == "Running"]
             if not running:
                 return
@@ -566,8 +569,8 @@ async def killing(server: Server, operator: Operator, moments: list[float]) -> l
 
 
 def growth(lives: list[list[tuple[float, float]]]) -> tuple[float, float, float, float]:
-    """Of the longest life: MiB at the end of its warm-up and at its end, MiB a minute between, and minutes between."""
-    life = max(lives, key=len)
+    """Of the last life, which nothing disturbs: MiB at the end of its warm-up and at its end, MiB a minute between, and minutes between."""
+    life = lives[-1]
     steady = life[len(life) // 2 :]
     fifth = max(1, len(steady) // 5)
     # The least of a stretch is what is kept; the rest comes and goes with requests in flight.
