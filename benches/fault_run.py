@@ -142,6 +142,10 @@ class Server:
         now = time.monotonic()
         return any(begin <= now and since <= end for begin, end in self.outages)
 
+    def up(self) -> bool:
+        """Whether it is ready: a process that has just begun knows no SIGHUP, and ends by it."""
+        return self.child.poll() is None and not (self.outages and self.outages[-1][1] == float("inf"))
+
     async def cli(self, *arguments: object) -> tuple[bool, str]:
         """Whether a command was acknowledged, and what it printed."""
         command = [str(part) for part in (SCOREHOST, "--server", self.url, *arguments)]
@@ -162,7 +166,7 @@ class Server:
         return text
 
     def sample(self) -> None:
-        if self.outages and self.outages[-1][1] == float("inf"):
+        if not self.up():
             return
         try:
             status = Path(f"/proc/{self.child.pid}/status").read_text()
@@ -419,7 +423,7 @@ class Operator:
         while time.monotonic() < until:
             expected = await asyncio.to_thread(self.server.authority.renew)
             # Half of the time the host is told; else it finds out by itself.
-            if random.random() < 0.5 and self.server.child.poll() is None:
+            if random.random() < 0.5 and self.server.up():
                 self.server.child.send_signal(signal.SIGHUP)
             began = time.monotonic()
             while await asyncio.to_thread(served, self.server.http) != expected:
@@ -540,7 +544,7 @@ async def traffic(client: Client, rate: float, until: float) -> int:
         if pause > 0:
             await asyncio.sleep(pause)
         due += dice.expovariate(rate)
-        if len(running) >= IN_FLIGHT or client.server.outages and client.server.outages[-1][1] == float("inf"):
+        if len(running) >= IN_FLIGHT or not client.server.up():
             # Nobody is there to be asked, or enough are waiting.
             unsent += 1
             due = max(due, time.monotonic())
