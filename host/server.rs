@@ -79,6 +79,10 @@ impl Server {
         let mut addresses = ingress_config(options)?;
         // Before the data directory is touched: a wrong address or certificate must not leave a new folder behind.
         addresses.validate()?;
+        let control_runtime = runtime("control", 2)?;
+        if addresses.tls.is_some() || options.tls.tls_self_signed {
+            tls::outlive_hangups(control_runtime.handle());
+        }
         let auth = access::config(options)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let threads = options.model_threads.map_or_else(cores, NonZeroUsize::get);
@@ -97,7 +101,6 @@ impl Server {
         let collector = collector(options, &clock)?;
         let recorder =
             Recorder::start(options.data_dir.join("recordings"), Arc::clone(&clock)).map_err(Failure::internal)?;
-        let control_runtime = runtime("control", 2)?;
         let workers = runtime("worker", cores())?;
         let executor = Executor::start(cores(), workers.handle()).map_err(Failure::internal)?;
         let comparisons = Arc::new(Comparisons::default());

@@ -41,6 +41,14 @@ pub(crate) fn development(options: &TlsOptions, data_dir: &Path) -> Result<TlsCo
     Ok(completed(TlsConfig::new(made.certificate, made.key), options))
 }
 
+/// From here on SIGHUP does not end the process, which is its meaning until someone listens: a renewing program may send it
+/// to a host that is still starting, and the files are read after this.
+pub(crate) fn outlive_hangups(runtime: &tokio::runtime::Handle) {
+    let _entered = runtime.enter();
+    // The handler stays when the stream goes.
+    drop(signal(SignalKind::hangup()));
+}
+
 /// Looks at the certificates' files at once when the process gets SIGHUP, as renewing programs send it.
 pub(crate) async fn reload_on_hangup(certificates: Certificates) {
     let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
