@@ -124,6 +124,16 @@ fn keys_survive_a_restart() {
     assert_eq!(keys(&host).0, primary);
 }
 
+/// The claims of a token, verified as a stranger does it: with nothing but the published keys.
+fn verified(published: &Answer, token: &str) -> Value {
+    let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(&published.body).unwrap();
+    let id = jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
+    let key = jsonwebtoken::DecodingKey::from_jwk(keys.find(&id).unwrap()).unwrap();
+    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
+    rules.set_audience(&["identity"]);
+    jsonwebtoken::decode::<Value>(token, &key, &rules).unwrap().claims
+}
+
 #[test]
 fn a_token_is_asked_for_used_and_revoked() {
     let mut host = keyed(&["--token-lifetime", "600"]);
@@ -140,13 +150,20 @@ fn a_token_is_asked_for_used_and_revoked() {
     assert_eq!(ask(&host, SCORE, Some(&key)).status, 401);
     let published = host.get("/.well-known/jwks.json");
     assert_eq!(published.json()["keys"].as_array().unwrap().len(), 1);
+    let claims = verified(&published, first);
+    assert_eq!(
+        (&claims["iss"], &claims["aud"], claims["exp"].as_u64()),
+        (&json!("scorehost"), &json!("identity"), Some(expiry))
+    );
     host.ok(&["credential", "rotate-signing-key"]);
     assert_eq!(ask(&host, INFER, Some(first)).status, 200, "the former key verifies on");
     host.kill_and_restart();
     assert_eq!(ask(&host, INFER, Some(first)).status, 200, "also after a restart");
     host.ok(&["credential", "rotate-signing-key", "--revoke"]);
     assert_eq!(ask(&host, INFER, Some(first)).status, 401);
+    assert_eq!(host.get("/.well-known/jwks.json").json()["keys"].as_array().unwrap().len(), 1);
     let second = token(&host);
+    verified(&host.get("/.well-known/jwks.json"), second["accessToken"].as_str().unwrap());
     assert_eq!(ask(&host, INFER, second["accessToken"].as_str()).status, 200);
 }
 

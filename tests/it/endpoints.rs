@@ -193,7 +193,6 @@ fn the_report_compares_latency_errors_and_answers_with_the_control() {
         assert_eq!((answer.status, answer.header("x-scorehost-version")), (200, Some("1")));
         assert_eq!(infer(row, "same"), 200);
     }
-    assert_eq!(infer(&json!([1.0, 2.0]), "same"), 400);
     let report = report_when(&host, "digits", "v2", |row| row["differences"][0]["compared"] == 10);
     assert_eq!(report["control"], "1");
     let row =
@@ -209,11 +208,9 @@ fn the_report_compares_latency_errors_and_answers_with_the_control() {
     let (largest, mean) = (difference["largest"].as_f64().unwrap(), difference["mean"].as_f64().unwrap());
     assert!(0.0 < mean && mean <= largest && largest <= 9.0, "{difference}");
     assert!(shadow["p95_against_control_percent"].is_number() && shadow["p99_ms"].as_f64() > Some(0.0), "{shadow}");
-    assert_eq!((same["requests"].as_u64(), same["failures"].as_u64()), (Some(11), Some(1)), "{same}");
-    assert_eq!(same["failures_by_kind"], json!({"invalid_input": 1}));
-    assert!((same["error_percent"].as_f64().unwrap() - 100.0 / 11.0).abs() < 1e-9, "{same}");
+    assert_eq!((same["requests"].as_u64(), same["error_percent"].as_f64()), (Some(10), Some(0.0)), "{same}");
     let shown = host.ok(&["endpoint", "report", "digits"]);
-    assert!(shown.contains("10 of 10: 100 %, by ") && shown.contains("9.091 %"), "{shown}");
+    assert!(shown.contains("10 of 10: 100 %, by "), "{shown}");
     // The same model as a shadow answers the same.
     host.ok(&["endpoint", "shadow", "digits", "same"]);
     let body = json!({"inputs": [{"name": "X", "datatype": "FP32", "shape": [1, 64], "data": samples["data"][0]}]})
@@ -258,7 +255,9 @@ fn a_shadow_that_loops_or_traps_is_the_callers_business_in_nothing() {
             report["versions"].as_array().unwrap().iter().find(|row| row["version"] == version).unwrap().clone()
         };
         assert_eq!(row("1")["failures"], 0, "{report}");
-        assert_eq!(row(shadow)["differences"][0]["compared"], 0, "{report}");
+        let (of_shadow, kind) = (row(shadow), if shadow == "loops" { "deadline" } else { "scorer_fault" });
+        assert_eq!((&of_shadow["differences"][0]["compared"], &of_shadow["error_percent"]), (&json!(0), &json!(100.0)));
+        assert!(of_shadow["failures_by_kind"][kind].as_u64() > Some(0), "{report}");
     }
     host.ok(&["endpoint", "shadow", "pair", "--none"]);
     assert_eq!(score().status, 200);

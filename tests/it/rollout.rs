@@ -26,7 +26,7 @@ fn patient(folder: &Path) -> PathBuf {
 /// A host with a service that does as it is told.
 fn steady(folder: &tempfile::TempDir) -> Option<(Host, PathBuf, PathBuf)> {
     let component = build("tests/guests/faulty")?;
-    let (host, dc) = (Host::start(), patient(folder.path()));
+    let (host, dc) = (Host::start_with(&["--drain-timeout", "300"]), patient(folder.path()));
     host.ok(&["deploy", "-n", "steady", "--scorer", text(&component), "--dc", text(&dc)]);
     Some((host, component, dc))
 }
@@ -86,7 +86,7 @@ fn requests_under_way_are_answered_when_the_host_is_told_to_end() {
     host.ok(&["service", "scale", "steady", "--replicas", "4"]);
     let address = host.address();
     let slow: Vec<_> = (0..4)
-        .map(|_| std::thread::spawn(move || crate::host::ask(address, "POST", SCORE, &[], b"work 1500")))
+        .map(|_| std::thread::spawn(move || crate::host::ask(address, "POST", SCORE, &[], b"work 400")))
         .collect();
     let (wanted, give_up) =
         ("scorehost_requests_in_flight{service=\"steady\",version=\"1\"} 4", Instant::now() + Duration::from_secs(60));

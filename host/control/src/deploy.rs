@@ -29,7 +29,7 @@ impl Control {
     {
         let name: ServiceName = name.parse()?;
         let deployment = body::json(&body::read(content, self.0.config.max_json_bytes).await?)?;
-        Ok(accepted(&*self.deploy_service(name, deployment).await?))
+        Ok(accepted(&*self.deploy_service(name, deployment).await?).await)
     }
 
     /// Checks a deployment against the registry and starts its operation.
@@ -62,7 +62,7 @@ impl Control {
     {
         let name: ServiceName = name.parse()?;
         let update = body::json(&body::read(content, self.0.config.max_json_bytes).await?)?;
-        Ok(accepted(&*self.update_service("update", &name, update).await?))
+        Ok(accepted(&*self.update_service("update", &name, update).await?).await)
     }
 
     pub(crate) async fn scale<B>(&self, name: &str, content: B) -> Result<Response<Body>, Failure>
@@ -75,7 +75,7 @@ impl Control {
         check_scale(&scale)?;
         let deployment = Some(merge::scaling(&scale));
         let update = wire::Update { version: scale.version, deployment, ..wire::Update::default() };
-        Ok(accepted(&*self.update_service("scale", &name, update).await?))
+        Ok(accepted(&*self.update_service("scale", &name, update).await?).await)
     }
 
     /// Changes a part of a version and leaves everything else as it is.

@@ -31,7 +31,7 @@ impl Control {
         B::Error: Into<BodyError>,
     {
         let asked: wire::Traffic = self.read_json(content).await?;
-        self.change_traffic(name, |_| Ok(asked))
+        self.change_traffic(name, |_| Ok(asked)).await
     }
 
     /// Changes a part of the traffic.
@@ -50,9 +50,10 @@ impl Control {
             merge(&mut merged, &patch);
             serde_json::from_value(merged).map_err(|error| ControlError::Json { reason: error.to_string() }.into())
         })
+        .await
     }
 
-    fn change_traffic(
+    async fn change_traffic(
         &self,
         name: &str,
         asked: impl FnOnce(&Traffic) -> Result<wire::Traffic, Failure>,
@@ -66,10 +67,10 @@ impl Control {
             check_ready(board, service, &plan)?;
             Ok(plan)
         })?;
-        Ok(accepted(&progress))
+        Ok(accepted(&progress).await)
     }
 
-    pub(crate) fn promote(&self, name: &str, version: &str) -> Result<Response<Body>, Failure> {
+    pub(crate) async fn promote(&self, name: &str, version: &str) -> Result<Response<Body>, Failure> {
         let (name, version): (ServiceName, VersionName) = (name.parse()?, version.parse()?);
         let board = &self.0.board;
         let progress = self.launch_existing("promote", &name, Vec::new(), |service, context| {
@@ -77,15 +78,15 @@ impl Control {
             check_ready(board, service, &plan)?;
             Ok(plan)
         })?;
-        Ok(accepted(&progress))
+        Ok(accepted(&progress).await)
     }
 
-    pub(crate) fn delete_version(&self, name: &str, version: &str) -> Result<Response<Body>, Failure> {
+    pub(crate) async fn delete_version(&self, name: &str, version: &str) -> Result<Response<Body>, Failure> {
         let (name, version): (ServiceName, VersionName) = (name.parse()?, version.parse()?);
         let progress = self.launch_existing("delete version", &name, Vec::new(), |service, context| {
             Plan::delete_version(service, &version, context)
         })?;
-        Ok(accepted(&progress))
+        Ok(accepted(&progress).await)
     }
 
     pub(crate) fn keys(&self, name: &str) -> Result<Response<Body>, Failure> {

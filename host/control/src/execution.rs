@@ -118,6 +118,7 @@ impl Execution {
         let forgotten = self.inner.operations.forgotten();
         let forgotten = forgotten.into_iter().map(|key| DocumentChange { kind: OPERATION, key, bytes: None });
         self.write(forgotten.chain([record(&self.progress.current())]).collect()).await?;
+        self.progress.record();
         let board = &self.inner.board;
         let after = self.plan.after.as_ref();
         if let (None, Some(after)) = (&self.before, after) {

@@ -29,13 +29,15 @@ impl From<Failure> for End {
 pub(crate) struct Progress {
     current: watch::Sender<Operation>,
     cancelled: watch::Sender<bool>,
+    /// Whether a restart would know of it.
+    recorded: watch::Sender<bool>,
     clock: Arc<dyn Clock>,
 }
 
 impl Progress {
     fn new(operation: Operation, clock: &Arc<dyn Clock>) -> Arc<Self> {
-        let cancelled = watch::Sender::new(false);
-        Arc::new(Self { current: watch::Sender::new(operation), cancelled, clock: Arc::clone(clock) })
+        let (cancelled, recorded) = (watch::Sender::new(false), watch::Sender::new(false));
+        Arc::new(Self { current: watch::Sender::new(operation), cancelled, recorded, clock: Arc::clone(clock) })
     }
 
     pub(crate) fn current(&self) -> Operation {
@@ -84,6 +86,21 @@ impl Progress {
             }
             ends
         });
+    }
+
+    /// Tells that a restart would know of it from now on.
+    pub(crate) fn record(&self) {
+        self.recorded.send_replace(true);
+    }
+
+    /// Returns once a restart would know of it, or it has ended before.
+    pub(crate) async fn recorded(&self) {
+        let mut recorded = self.recorded.subscribe();
+        tokio::select! {
+            // The sender lives in `self`, so the channel cannot close while this waits.
+            _ = recorded.wait_for(|recorded| *recorded) => {}
+            _ = self.finished() => {}
+        }
     }
 
     pub(crate) fn cancel(&self) {

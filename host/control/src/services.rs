@@ -153,10 +153,10 @@ impl Control {
         Ok(respond::json(StatusCode::OK, &wire::ServiceVersions { versions }))
     }
 
-    pub(crate) fn delete_service(&self, name: &str) -> Result<Response<Body>, Failure> {
+    pub(crate) async fn delete_service(&self, name: &str) -> Result<Response<Body>, Failure> {
         let name: ServiceName = name.parse()?;
         let progress = self.launch_existing("delete", &name, Vec::new(), |_, _| Ok(Plan::delete()))?;
-        Ok(accepted(&progress))
+        Ok(accepted(&progress).await)
     }
 
     /// A service with the operation under way, or an error that names those there are.
@@ -186,7 +186,7 @@ impl Control {
             return Err(ControlError::Finished { id: operation.id, state: operation.state.name() }.into());
         }
         progress.cancel();
-        Ok(accepted(&progress))
+        Ok(respond::json(StatusCode::ACCEPTED, &progress.current()))
     }
 
     fn known_operation(&self, id: &str) -> Result<Arc<Progress>, ControlError> {
@@ -207,7 +207,8 @@ impl Control {
     }
 }
 
-/// The answer to what starts an operation.
-pub(crate) fn accepted(progress: &Progress) -> Response<Body> {
+/// The answer to what starts an operation, once its record is on the disk: an id that was told is known after a restart.
+pub(crate) async fn accepted(progress: &Progress) -> Response<Body> {
+    progress.recorded().await;
     respond::json(StatusCode::ACCEPTED, &progress.current())
 }

@@ -5,7 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use scorehost_core::{CallContext, Headers};
 
 use crate::access;
@@ -56,12 +56,23 @@ pub(crate) fn context(headers: HeaderMap, terms: Terms) -> CallContext {
 }
 
 /// The context of a request with these headers, whose terms are not known yet.
-pub(crate) fn bare(headers: HeaderMap) -> CallContext {
+pub(crate) fn bare(mut headers: HeaderMap) -> CallContext {
+    keep_credential(&mut headers);
     let request_id = caller_id(&headers).map_or_else(new_id, Arc::from);
     let trace = access::place(&headers);
     let headers: Option<Arc<dyn Headers>> =
         if headers.is_empty() { None } else { Some(Arc::new(RequestHeaders(headers))) };
     CallContext { headers, trace, ..CallContext::new(request_id) }
+}
+
+/// Takes out the credential: a scorer is not to learn a key, or whose management credential called it. Other schemes than
+/// this host's are the scorer's own business.
+fn keep_credential(headers: &mut HeaderMap) {
+    let bearer =
+        |value: &HeaderValue| value.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
+    if headers.get_all(header::AUTHORIZATION).iter().any(bearer) {
+        headers.remove(header::AUTHORIZATION);
+    }
 }
 
 /// The id that the caller gave the request.
@@ -107,5 +118,25 @@ mod tests {
         };
         assert_eq!(&*id("abc".into()), "abc");
         assert_eq!(id("x".repeat(101)).len(), 32);
+    }
+
+    #[test]
+    fn a_credential_goes_no_further_and_other_schemes_do() {
+        let seen = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-kept", HeaderValue::from_static("yes"));
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            let call = bare(headers);
+            let headers = call.headers.unwrap();
+            assert_eq!(headers.first("x-kept"), Some("yes"));
+            headers.all().len() - 1
+        };
+        assert_eq!(seen(&["Bearer secret"]), 0);
+        assert_eq!(seen(&["bearer"]), 0);
+        assert_eq!(seen(&["Basic YTpi", "BEARER secret"]), 0);
+        assert_eq!(seen(&["Basic YTpi"]), 1);
+        assert_eq!(seen(&[]), 0);
     }
 }

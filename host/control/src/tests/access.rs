@@ -158,7 +158,7 @@ async fn a_token_is_issued_for_a_service_that_asks_for_tokens() {
 }
 
 /// Every call of the management API and the least role that may make it.
-const NEEDED: [(&str, &str, Role); 34] = [
+const NEEDED: [(&str, &str, Role); 39] = [
     ("/blobs/{name}", "HEAD", Role::Reader),
     ("/blobs/{name}", "GET", Role::Reader),
     ("/blobs/{name}", "PUT", Role::Deployer),
@@ -183,6 +183,11 @@ const NEEDED: [(&str, &str, Role); 34] = [
     ("/services/{name}/token", "POST", Role::Deployer),
     ("/services/{name}/report", "GET", Role::Reader),
     ("/services/{name}/logs", "GET", Role::Reader),
+    ("/services/{name}/recordings", "GET", Role::Reader),
+    ("/services/{name}/recordings", "DELETE", Role::Deployer),
+    ("/services/{name}/recordings/{id}", "GET", Role::Deployer),
+    ("/services/{name}/recordings/{id}", "DELETE", Role::Deployer),
+    ("/services/{name}/replay", "POST", Role::Deployer),
     ("/operations", "GET", Role::Reader),
     ("/operations/{name}", "GET", Role::Reader),
     ("/operations/{name}", "DELETE", Role::Deployer),
@@ -207,10 +212,11 @@ fn every_call_has_a_role_and_is_in_the_reference() {
     for (path, method) in calls() {
         assert!(NEEDED.iter().any(|row| (row.0, row.1) == (path, method)), "who may {method} {path}?");
         let written = path.replace("{version}", "VERSION");
-        let forms =
-            ["NAME", "ID", "sha256:…", "NAME[:VERSION]", "NAME:VERSION"].map(|name| written.replace("{name}", name));
+        let ids = [written.replace("{id}", "ID"), written.replace("/{id}", "[/ID]")];
+        let names = ["NAME", "ID", "sha256:…", "NAME[:VERSION]", "NAME:VERSION"];
+        let forms = ids.iter().flat_map(|path| names.map(|name| path.replace("{name}", name)));
         let line = |form: &String| base.lines().any(|line| line.contains(method) && line.contains(form.as_str()));
-        assert!(forms.iter().any(line), "docs/reference/management.md does not tell of {method} {path}");
+        assert!({ forms }.any(|form| line(&form)), "docs/reference/management.md does not tell of {method} {path}");
     }
     assert_eq!(NEEDED.len(), calls().count(), "the table names calls that there are not");
 }
@@ -223,6 +229,7 @@ async fn each_call_needs_its_role() {
         let stage = with_digits(json!({})).await;
         let path = path
             .replace("{version}", "1")
+            .replace("{id}", "1")
             .replace("{name}", if path.starts_with("/models") { "digits:1" } else { "digits" });
         let below = Role::ALL.into_iter().filter(|role| *role < needed).map(Some).chain([None]);
         for role in below {

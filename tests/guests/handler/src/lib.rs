@@ -1,4 +1,4 @@
-//! A standard HTTP handler (world `wasi:http/proxy`) that knows nothing of this project: it tells method, path, query and a header,
+//! A standard HTTP handler (world `wasi:http/proxy`) that knows nothing of this project: it tells method, path, query, a header and the number of credentials,
 //! sends bodies back, answers 418, and traps, each by its path.
 
 use bindings::exports::wasi::http::incoming_handler::Guest;
@@ -23,7 +23,8 @@ impl Guest for Handler {
             Some("/trap") => trap(),
             _ => {
                 let colour = request.headers().get("x-colour").into_iter().next().unwrap_or_default();
-                let text = format!("{} {path} {}", name(&request.method()), String::from_utf8_lossy(&colour));
+                let secrets = request.headers().get("authorization").len();
+                let text = format!("{} {path} {} {secrets}", name(&request.method()), String::from_utf8_lossy(&colour));
                 answer(out, 200, text.as_bytes());
             }
         }

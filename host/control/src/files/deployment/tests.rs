@@ -152,8 +152,6 @@ fn what_this_host_does_not_do_is_said() {
         (json!({"namespace": "a"}), "namespace"),
         (json!({"port": 8000}), "port"),
         (json!({"sslEnabled": true, "cname": "a"}), "sslEnabled, cname"),
-        (json!({"scorehost": {"collection": {"sample": 0.5}}}), "scorehost.collection"),
-        (json!({"scorehost": {"recording": {}}}), "scorehost.recording"),
     ];
     for (mut document, key) in rows {
         if document.get("computeType").is_none() {
