@@ -10,12 +10,12 @@ use std::time::{Instant, SystemTime};
 use parking_lot::Mutex;
 use scorehost_core::{Clock, CollectionFormat, ServiceName};
 
-use super::CollectorConfig;
 use super::date::Moment;
 use super::part::{CsvPart, ParquetPart, Part, UNFINISHED};
 use super::record::Record;
 use super::table::Table;
 use super::upload;
+use super::{CollectorConfig, Counters};
 use crate::recorder::make_private;
 
 /// Parts of a service's `max_bytes` that one file may take, so that the oldest data can go without the newest.
@@ -37,6 +37,7 @@ struct Key {
 
 struct Open {
     service: ServiceName,
+    counters: Arc<Counters>,
     day: u64,
     begun: Instant,
     path: PathBuf,
@@ -100,15 +101,14 @@ impl Store {
         let key = Key { folder: place.folder(&record.designation), layout: table.layout(), parquet };
         let largest = self.config.max_file_bytes.min(place.max_bytes / PARTS_OF_CAP);
         let ended = |open: &Open| open.day != moment.day || open.part.bytes() >= largest;
-        let mut grown = 0;
         if self.open.get(&key).is_some_and(ended) {
-            grown += self.finish(&key)?;
+            self.finish(&key)?;
         }
         if !self.open.contains_key(&key) && !self.begin(&key, record, table, largest)? {
             return Ok(None);
         }
         let open = self.open.get_mut(&key).ok_or_else(|| io::Error::other("the file just opened is not there"))?;
-        grown += open.part.write(table)?;
+        let grown = open.part.write(table)?;
         self.grew(&place.service, grown, place.max_bytes)?;
         Ok(Some(grown))
     }
@@ -125,7 +125,7 @@ impl Store {
         let moment = Moment::of(record.time);
         let folder = self.root.join(&key.folder).join(moment.folder());
         std::fs::create_dir_all(&folder)?;
-        let service = record.place.service.clone();
+        let (service, counters) = (record.place.service.clone(), Arc::clone(&record.place.counters));
         // Counted before the file is there, so that its bytes are not counted twice.
         self.used(&service);
         let (part, path) = if key.parquet {
@@ -138,15 +138,18 @@ impl Store {
             (Part::Csv(part), path)
         };
         self.busy.lock().insert(path.clone());
-        self.open.insert(key.clone(), Open { service, day: moment.day, begun: self.clock.now(), path, part });
+        self.open.insert(key.clone(), Open { service, counters, day: moment.day, begun: self.clock.now(), path, part });
         Ok(true)
     }
 
-    fn finish(&mut self, key: &Key) -> io::Result<u64> {
-        let Some(open) = self.open.remove(key) else { return Ok(0) };
-        let finished = open.part.finish();
-        self.busy.lock().remove(&open.path);
-        finished
+    fn finish(&mut self, key: &Key) -> io::Result<()> {
+        let Some(Open { service, counters, path, part, .. }) = self.open.remove(key) else { return Ok(()) };
+        let finished = part.finish();
+        self.busy.lock().remove(&path);
+        let grown = finished?;
+        counters.bytes.fetch_add(grown, Relaxed);
+        self.usage.get_mut(&service).into_iter().for_each(|used| *used += grown);
+        Ok(())
     }
 
     /// Ends every file.
@@ -167,12 +170,8 @@ impl Store {
     fn finish_where(&mut self, ended: impl Fn(&(&Key, &Open)) -> bool) {
         let keys: Vec<Key> = self.open.iter().filter(ended).map(|(key, _)| key.clone()).collect();
         for key in keys {
-            let service = self.open.get(&key).map(|open| open.service.clone());
-            match self.finish(&key) {
-                Ok(grown) => {
-                    service.and_then(|service| self.usage.get_mut(&service)).into_iter().for_each(|all| *all += grown)
-                }
-                Err(error) => tracing::warn!(folder = key.folder, %error, "collected data was lost"),
+            if let Err(error) = self.finish(&key) {
+                tracing::warn!(folder = key.folder, %error, "collected data was lost");
             }
         }
     }
@@ -199,7 +198,7 @@ impl Store {
         if self.remove_oldest(service, max)? > max {
             let keys: Vec<Key> =
                 self.open.iter().filter(|(_, open)| open.service == *service).map(|(key, _)| key.clone()).collect();
-            keys.iter().try_for_each(|key| self.finish(key).map(|_| ()))?;
+            keys.iter().try_for_each(|key| self.finish(key))?;
             self.remove_oldest(service, max)?;
         }
         Ok(())

@@ -283,6 +283,8 @@ fn parquet_files_have_types_and_appear_when_they_are_complete() {
     );
     stage.collector.flush();
     let path = stage.folder.path().join("modeldata/echo/net/7/inputs/2024/02/29/data.parquet");
+    let on_disk = store::files(stage.folder.path()).iter().map(|file| file.bytes).sum::<u64>();
+    assert_eq!(stage.counts().bytes, on_disk);
     let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
     let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 2);
