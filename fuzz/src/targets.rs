@@ -10,6 +10,7 @@ use scorehost_control::fuzzing as control;
 use scorehost_core::{Digest, ModelId, ServiceName, TraceContext, VersionName};
 use scorehost_ingress::fuzzing as ingress;
 use scorehost_registry::{check_path, check_paths, fuzzing as registry};
+use scorehost_telemetry::{Recorded, whole_records};
 
 /// A target: any bytes, no panic.
 pub type Target = fn(&[u8]);
@@ -33,6 +34,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("documents", control::documents),
     ("management", management),
     ("record", registry::record),
+    ("recording", recording),
+    ("csv_tail", csv_tail),
     ("paths", paths),
     ("names", names),
     ("inference_config", inference_config),
@@ -54,6 +57,21 @@ fn traceparent(data: &[u8]) {
 
 fn token(data: &[u8]) {
     text(data).map(auth::token).unwrap_or_default();
+}
+
+/// A file of a recorded request: what is read is written again, and read as the same.
+fn recording(data: &[u8]) {
+    let Ok(recorded) = Recorded::decode(&data.to_vec().into()) else { return };
+    let written = recorded.encode();
+    let again = Recorded::decode(&written.clone().into()).map(|again| again.encode());
+    assert_eq!(again, Ok(written), "what was written is read again");
+}
+
+/// A CSV file that a crash cut off: what is kept is whole, and cutting it again changes nothing.
+fn csv_tail(data: &[u8]) {
+    let whole = whole_records(data) as usize;
+    assert_eq!(whole_records(&data[..whole]) as usize, whole);
+    assert!(whole == 0 || data[whole - 1] == b'\n');
 }
 
 fn issuer(data: &[u8]) {
