@@ -22,10 +22,10 @@ bench() { # name, command…
   echo "   $((SECONDS - began)) s" >&2
 }
 
-cargo build --release --bins -p scorehost && cargo build --release -p scorehost-router --example overhead \
-  && cargo build --release -p scorehost-auth --example verdict_cost || exit 1
-bench router cargo run --release -q -p scorehost-router --example overhead
-bench verdict cargo run --release -q -p scorehost-auth --example verdict_cost
+# With the whole workspace, so that third-party crates keep the features that its tests were built with.
+cargo build --release --bins && cargo build --release --workspace --examples || exit 1
+bench router target/release/examples/overhead
+bench verdict target/release/examples/verdict_cost
 bench router_overhead "$python" benches/router_overhead.py --rounds 6
 bench telemetry "$python" benches/telemetry.py --rounds 8
 bench tls "$python" benches/tls.py --seconds 1

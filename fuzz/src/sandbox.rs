@@ -2,8 +2,11 @@
 
 use scorehost_scorer::{Advisories, Dependency, PrivateKey, PublicKey, Signature, inspect};
 
+/// A target: any bytes, no panic.
+pub type Target = fn(&[u8]);
+
 /// Every target by the name of its folder of seeds.
-pub const TARGETS: &[(&str, fn(&[u8]))] =
+pub const TARGETS: &[(&str, Target)] =
     &[("component", component), ("signature", signature), ("advisories", advisories)];
 
 fn component(data: &[u8]) {
