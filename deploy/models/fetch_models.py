@@ -37,8 +37,15 @@ RECIPES = [
     Recipe(
         "ppocr",
         ["ppocr_det.onnx", "ppocr_rec.onnx", "ppocr_keys.txt", "ppocr_rec/model.onnx", "ppocr_rec/ppocr_keys.txt"],
-        [HERE / "ppocr.py", HERE / "wheels.txt", *PINS],
+        [HERE / "ppocr.py", HERE / "wheels.py", HERE / "wheels.txt", *PINS],
     ),
+    Recipe("networks", ["resnet50.onnx", "mobilenetv2.onnx"], [HERE / "networks.py", HERE / "writer.py", *PINS]),
+    Recipe(
+        "minilm",
+        ["minilm.onnx", "minilm_vocab.txt"],
+        [HERE / "minilm.py", HERE / "writer.py", HERE / "wheels.py", HERE / "wheels.txt", *PINS],
+    ),
+    Recipe("forest", ["forest.onnx"], [HERE / "forest.py", *PINS]),
     Recipe(
         "photo",
         ["photo.jpg", "photo.expected.json"],

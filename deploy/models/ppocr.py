@@ -1,13 +1,12 @@
 """Takes the PP-OCRv4 detection and recognition models out of the `rapidocr-onnxruntime` wheel."""
 
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from wheels import download
+
 MODELS = {
     "ppocr_det.onnx": "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
     "ppocr_rec.onnx": "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
@@ -18,7 +17,7 @@ def build(directory: Path) -> None:
     """Writes both models and `ppocr_keys.txt`: the character of class 1 in line 1, and so on (class 0 is the CTC
     blank, the class after the last line is the space)."""
     with tempfile.TemporaryDirectory() as scratch:
-        with zipfile.ZipFile(download_wheel(Path(scratch))) as wheel:
+        with zipfile.ZipFile(download("rapidocr-onnxruntime", Path(scratch))) as wheel:
             for name, member in MODELS.items():
                 (directory / name).write_bytes(wheel.read(member))
     (directory / "ppocr_keys.txt").write_text(characters(directory / "ppocr_rec.onnx") + "\n", encoding="utf-8")
@@ -31,14 +30,6 @@ def bundle(directory: Path) -> None:
     target.mkdir(exist_ok=True)
     shutil.copyfile(directory / "ppocr_rec.onnx", target / "model.onnx")
     shutil.copyfile(directory / "ppocr_keys.txt", target / "ppocr_keys.txt")
-
-
-def download_wheel(scratch: Path) -> Path:
-    """Downloads the pinned wheel; pip itself verifies the hash."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary", ":all:", "--require-hashes", "-r", str(HERE / "wheels.txt"), "-d", str(scratch)]
-    subprocess.run(command, check=True)
-    return next(scratch.glob("*.whl"))
 
 
 def characters(model: Path) -> str:
