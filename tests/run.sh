@@ -9,7 +9,7 @@ deploy/setup.sh
 export SCOREHOST_TOOLCHAINS_DIR="${SCOREHOST_TOOLCHAINS_DIR:-${SCOREHOST_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/scorehost}/toolchains}"
 export REQUIRE_ONNXRUNTIME=1 REQUIRE_GUEST_TOOLCHAINS=1
 export ORT_DYLIB_PATH="$PWD/.models/lib/libonnxruntime.so"
-cargo build --release --locked --workspace --bins
+# Builds the program, too, which the stock clients run against.
 cargo nextest run --release --locked --workspace --no-fail-fast
 CARGO_TARGET_DIR="$PWD/target/guests" cargo nextest run --release --locked --manifest-path plugins/Cargo.toml -p ocr-core
 
