@@ -64,6 +64,32 @@ pub enum GraphError {
     /// A function that calls itself, or functions that expand to an absurd number of nodes.
     #[error("function '{0}' calls itself, or the model's functions expand to too many nodes")]
     Functions(String),
+    /// Functions and subgraphs inside one another without end.
+    #[error("its functions and subgraphs are nested more than {limit} deep")]
+    TooDeep {
+        /// The deepest that is read.
+        limit: usize,
+    },
+    /// Inputs that are not those of the signature.
+    #[error("input '{name}' has the shape {actual:?}, the model takes {expected:?} (-1 for any)")]
+    InputShape {
+        /// The input.
+        name: String,
+        /// Its declared dimensions.
+        expected: Vec<i64>,
+        /// What was given; empty where nothing was.
+        actual: Vec<u64>,
+    },
+    /// Shapes that an operator cannot work with.
+    #[error("node '{node}' ({operator}) cannot work with its inputs: {problem}")]
+    Shapes {
+        /// The node.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A tree ensemble whose walk may never end.
     #[error("the trees of node '{node}' have a cycle")]
     Trees {

@@ -1,6 +1,6 @@
 //! The representation that executors are built from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -29,8 +29,38 @@ pub struct Graph {
     pub initialisers: Vec<(ValueId, Initialiser)>,
     /// Nodes in topological order.
     pub nodes: Vec<Node>,
-    /// Names, dtypes and shapes of inputs and outputs.
+    /// Names, dtypes and shapes of inputs and outputs; empty in a subgraph, whose inputs follow the node that holds it.
     pub signature: Signature,
+    /// The model's names of its inputs' dimensions, by input and dimension; `None` where one is fixed or has none.
+    /// Dimensions of one name have one size in every call.
+    pub dimension_names: Vec<Vec<Option<Arc<str>>>>,
+    /// Values of the graph around it that a subgraph reads; empty in a model's main graph. A subgraph inside a subgraph
+    /// reads values of its direct surroundings only, which capture them in turn.
+    pub captures: Vec<Capture>,
+}
+
+impl Graph {
+    /// The operators that an executor lacks, those in subgraphs included; empty where it has all.
+    #[must_use]
+    pub fn unsupported(&self, supports: &dyn Fn(&Node) -> bool) -> BTreeSet<Operator> {
+        let mut missing = BTreeSet::new();
+        for node in &self.nodes {
+            if !supports(node) {
+                missing.insert(node.id());
+            }
+            node.subgraphs().for_each(|graph| missing.extend(graph.unsupported(supports)));
+        }
+        missing
+    }
+}
+
+/// A value that a subgraph takes from the graph around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// The value in the graph whose node holds the subgraph.
+    pub outer: ValueId,
+    /// The value in the subgraph.
+    pub inner: ValueId,
 }
 
 /// The content of a constant value.
@@ -87,6 +117,74 @@ impl Node {
     pub fn id(&self) -> Operator {
         Operator { domain: self.domain.clone(), name: self.operator.clone(), opset: self.opset }
     }
+
+    /// Whether the node is this operator of the standard domain.
+    #[must_use]
+    pub fn is(&self, operator: &str) -> bool {
+        self.domain.is_empty() && &*self.operator == operator
+    }
+
+    /// The input at an index; `None` where it is left out.
+    #[must_use]
+    pub fn input(&self, index: usize) -> Option<ValueId> {
+        self.inputs.get(index).copied().flatten()
+    }
+
+    /// The output at an index; `None` where it is not wanted.
+    #[must_use]
+    pub fn output(&self, index: usize) -> Option<ValueId> {
+        self.outputs.get(index).copied().flatten()
+    }
+
+    /// Subgraphs among the attributes.
+    pub fn subgraphs(&self) -> impl Iterator<Item = &Arc<Graph>> {
+        self.attributes.values().filter_map(|attribute| match attribute {
+            Attribute::Graph(graph) => Some(graph),
+            _ => None,
+        })
+    }
+
+    /// Every value that the node reads: its inputs, and what its subgraphs capture.
+    pub fn uses(&self) -> impl Iterator<Item = ValueId> {
+        let captured = self.subgraphs().flat_map(|graph| &graph.captures).map(|capture| capture.outer);
+        self.inputs.iter().flatten().copied().chain(captured)
+    }
+
+    /// An attribute that is an integer; the default where there is none.
+    #[must_use]
+    pub fn int(&self, name: &str, default: i64) -> i64 {
+        match self.attributes.get(name) {
+            Some(Attribute::Int(value)) => *value,
+            _ => default,
+        }
+    }
+
+    /// An attribute that is a number; the default where there is none.
+    #[must_use]
+    pub fn float(&self, name: &str, default: f32) -> f32 {
+        match self.attributes.get(name) {
+            Some(Attribute::Float(value)) => *value,
+            _ => default,
+        }
+    }
+
+    /// An attribute that is a list of integers.
+    #[must_use]
+    pub fn ints(&self, name: &str) -> Option<&[i64]> {
+        match self.attributes.get(name) {
+            Some(Attribute::Ints(values)) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// An attribute that is text; the default where there is none.
+    #[must_use]
+    pub fn text<'a>(&'a self, name: &str, default: &'a str) -> &'a str {
+        match self.attributes.get(name) {
+            Some(Attribute::String(value)) => std::str::from_utf8(value).unwrap_or(default),
+            _ => default,
+        }
+    }
 }
 
 /// An operator that a model uses.
@@ -139,6 +237,8 @@ pub enum Attribute {
     Ints(Vec<i64>),
     /// Strings.
     Strings(Vec<Bytes>),
-    /// A subgraph or a kind that no executor here reads.
+    /// A subgraph of `If`, `Loop`, `Scan` or `SequenceMap`; what it reads from outside is in [`Graph::captures`].
+    Graph(Arc<Graph>),
+    /// A kind that no executor here reads: sparse tensors, types, lists of tensors or graphs.
     Unsupported,
 }

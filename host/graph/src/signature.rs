@@ -1,6 +1,7 @@
 //! What a model takes and returns.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use scorehost_core::{Signature, TensorSpec};
 
@@ -16,6 +17,21 @@ pub(crate) fn read(graph: &GraphProto) -> Result<Signature, GraphError> {
         inputs: inputs.map(|input| spec(input, Side::Input)).collect::<Result<_, _>>()?,
         outputs: graph.output.iter().map(|output| spec(output, Side::Output)).collect::<Result<_, _>>()?,
     })
+}
+
+/// Names of an input's dimensions.
+pub(crate) fn dimension_names(graph: &GraphProto, input: &str) -> Vec<Option<Arc<str>>> {
+    let info = graph.input.iter().find(|info| info.name == input);
+    let shape = match info.and_then(|info| info.value_type.as_ref()?.kind.as_ref()) {
+        Some(TypeKind::Tensor(tensor)) => tensor.shape.as_ref(),
+        _ => None,
+    };
+    let name = |kind: &Option<Dimension>| match kind {
+        // A question mark is what some exporters call every dimension that they do not know.
+        Some(Dimension::Parameter(name)) if !name.is_empty() && name != "?" => Some(Arc::from(name.as_str())),
+        _ => None,
+    };
+    shape.map_or_else(Vec::new, |shape| shape.dim.iter().map(|dim| name(&dim.kind)).collect())
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 
+use super::normal;
 use crate::GraphError;
 use crate::onnx::{FunctionProto, ModelProto, NodeProto};
 
 /// Nodes that all functions together may expand to.
-const EXPANSION: u64 = 1_000_000;
+const EXPANSION: u64 = 200_000;
 
 type Key<'a> = (&'a str, &'a str, &'a str);
 
 fn key(function: &FunctionProto) -> Key<'_> {
-    (&function.domain, &function.name, &function.overload)
+    (normal(&function.domain), &function.name, &function.overload)
 }
 
 /// Refuses recursive functions and functions that expand to more than [`EXPANSION`] nodes.
@@ -39,7 +40,7 @@ impl<'a> Sizes<'a> {
     /// Nodes that a call expands to; `None` for a recursion or too many.
     fn function(&mut self, key: Key<'a>, depth: u32) -> Option<u64> {
         // Calls nest on this stack, so their depth has a bound of its own.
-        if depth > 200 {
+        if depth > 100 {
             return None;
         }
         let Some(function) = self.functions.get(&key).copied() else { return Some(1) };
@@ -55,7 +56,7 @@ impl<'a> Sizes<'a> {
     fn nodes(&mut self, nodes: &'a [NodeProto], depth: u32) -> Option<u64> {
         let mut total = 0u64;
         for node in nodes {
-            total += self.function((&node.domain, &node.op_type, &node.overload), depth)?;
+            total += self.function((normal(&node.domain), &node.op_type, &node.overload), depth)?;
             for attribute in &node.attribute {
                 for graph in attribute.g.as_deref().into_iter().chain(&attribute.graphs) {
                     total += self.nodes(&graph.node, depth)?;
