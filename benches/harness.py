@@ -187,7 +187,8 @@ class Result:
 
 
 def measure(load: Load, connections: int, pid: int, seconds: float = 2.0) -> Result:
-    """Runs `seconds` of closed-loop load over `connections` after a short warm-up."""
+    """Runs `seconds` of closed-loop load over `connections` after a short warm-up. One request before must be answered rightly."""
+    check(load)
     if load.closes:
         return measure_with_wrk(load, connections, pid, seconds)
     with tempfile.NamedTemporaryFile() as body, tempfile.NamedTemporaryFile("r") as times:
@@ -206,6 +207,22 @@ def measure(load: Load, connections: int, pid: int, seconds: float = 2.0) -> Res
         latencies = sorted(int(line.split("\t")[2]) for line in times.readlines()[-succeeded:]) if succeeded else []
     rank = lambda share: latencies[min(len(latencies) - 1, int(len(latencies) * share))] if latencies else None
     return Result(succeeded / min(elapsed, seconds), cpu * 1000 / max(succeeded, 1), rank(0.5), rank(0.99), failed)
+
+
+def check(load: Load) -> None:
+    """Sends one request. h2load counts every gRPC answer as a success, since the status is in its trailers."""
+    with tempfile.NamedTemporaryFile() as body:
+        body.write(load.body)
+        body.flush()
+        command = ["curl", "--silent", "--show-error", "--max-time", "30", "--data-binary", f"@{body.name}", "--include"]
+        command += ["--http2-prior-knowledge"] if load.http2 else []
+        for name, value in load.headers.items():
+            command += ["-H", f"{name}: {value}"]
+        done = subprocess.run([*command, "--output", "-", load.url], capture_output=True)
+    head = done.stdout.lower()
+    right = re.match(rb"http/[\d.]+ 2\d\d", head) and (not load.http2 or b"grpc-status: 0" in head)
+    if not right:
+        raise SystemExit(f"{load.url} answers wrongly: {(done.stdout + done.stderr).decode(errors='replace')[:2000]}")
 
 
 def measure_with_wrk(load: Load, connections: int, pid: int, seconds: float) -> Result:

@@ -1,4 +1,4 @@
-"""How do the peers that pip can install do in the same run? MLServer (HTTP JSON) and KServe (gRPC) with an in-process identity model over the
+"""How do the peers that pip can install do in the same run? MLServer (HTTP JSON) and KServe (HTTP JSON and gRPC) with an in-process identity model over the
 Open Inference Protocol, LitServe with the same over JSON, and azmlinfsrv with the entry script that scorehost runs as a component.
 
     python3 benches/peers.py [--seconds 2] [--peer NAME ...]
@@ -49,6 +49,7 @@ def kserve(python: Path, scratch: Path, sample: Callable) -> None:
     command = [python, scratch / "identity.py", "--http_port", http, "--grpc_port", grpc, "--workers", "1"]
     url = f"http://127.0.0.1:{http}"
     with Process(command, f"{url}/v2/health/ready", cwd=scratch) as server:
+        sample("KServe, HTTP JSON", "no-code, HTTP JSON", infer_json(url, "identity"), server.pid)
         sample("KServe, gRPC", "no-code, gRPC", infer_grpc(grpc, "identity"), server.pid)
 
 
@@ -98,11 +99,10 @@ class Identity(Model):
 
     def predict(self, payload, headers=None, response_headers=None):
         given = payload.inputs[0]
-        output = InferOutput("OUTPUT0", given.shape, given.datatype, data=given.data)
-        if given.raw_data:
-            output = InferOutput("OUTPUT0", given.shape, given.datatype)
-            output.set_data_from_numpy(given.as_numpy(), binary_data=True)
-        return InferResponse(payload.id, self.name, [output])
+        output = InferOutput("OUTPUT0", given.shape, given.datatype)
+        output.set_data_from_numpy(given.as_numpy(), binary_data=payload.from_grpc)
+        # Its own answer model refuses one without an id.
+        return InferResponse(payload.id or "none", self.name, [output])
 
 
 if __name__ == "__main__":
@@ -140,6 +140,7 @@ if __name__ == "__main__":
 def main() -> int:
     arguments = parse_arguments()
     require("h2load", "apt-get install nghttp2-client")
+    require("curl", "apt-get install curl")
     require("wrk", "apt-get install wrk")
     ours: dict[tuple[str, int], Result] = {}
     with Scorehost() as host:
