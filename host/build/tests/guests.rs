@@ -105,6 +105,8 @@ fn template_goes_through_its_life(language: Language, main: &str) {
     let built = builder.build(&BuildRequest { out: Some(out.clone()), ..request(&project) }, &Silent).unwrap();
     assert!(is_component(&built) && built.cache == CacheUse::Built && built.language == language);
     assert_eq!(fs::read(&out).unwrap(), built.component);
+    // A C scorer is its own code and what it uses of the C library, without the library's debug data.
+    assert!(language != Language::C || built.component.len() < 100_000, "{} bytes", built.component.len());
 
     fs::write(project.join(".amlignore"), "*.notes\n").unwrap();
     let ignoring = builder.build(&request(&project), &Silent).unwrap();

@@ -80,8 +80,9 @@ impl Compiler for C {
             "cc",
             "--target=wasm32-wasi",
             "-O2",
-            "-g",
             "-mexec-model=reactor",
+            // The C library is compiled with its debug data, 40 times its code; names of functions stay, for backtraces.
+            "-Wl,--strip-debug",
             "-Wall",
             "-I../sdk",
             "-o",
