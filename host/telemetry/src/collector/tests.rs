@@ -349,16 +349,18 @@ fn finished_files_arrive_in_the_store_once_and_are_gone_on_with_under_another_na
 
 #[test]
 fn dates_are_the_calendars() {
-    let check = |days: u64, date| {
-        assert_eq!(Moment::of(UNIX_EPOCH + Duration::from_secs(days * 86_400)).date(), date);
+    let check = |days: u64, folder: &str, text: &str| {
+        let moment = Moment::of(UNIX_EPOCH + Duration::from_millis(days * 86_400_000 + 86_399_007));
+        assert_eq!((moment.folder().as_str(), moment.rfc3339().as_str()), (folder, text));
+        assert_eq!((moment.day, Moment::at(moment.since_1970())), (days, moment));
     };
-    check(0, (1970, 1, 1));
-    check(58, (1970, 2, 28));
-    check(59, (1970, 3, 1));
-    check(11_016, (2000, 2, 29));
-    check(11_322, (2000, 12, 31));
-    check(47_540, (2100, 2, 28));
-    check(47_541, (2100, 3, 1));
+    check(0, "1970/01/01", "1970-01-01T23:59:59.007Z");
+    check(58, "1970/02/28", "1970-02-28T23:59:59.007Z");
+    check(59, "1970/03/01", "1970-03-01T23:59:59.007Z");
+    check(11_016, "2000/02/29", "2000-02-29T23:59:59.007Z");
+    check(47_541, "2100/03/01", "2100-03-01T23:59:59.007Z");
+    assert_eq!(Moment::at(i64::MAX).folder(), "9999/12/30", "what is later than the calendar stays on its last day");
+    assert_eq!(Moment::at(-1).folder(), "1970/01/01");
 }
 
 #[test]
