@@ -1,9 +1,14 @@
 """Raw HTTP access of entry scripts: `@rawhttp`, `AMLRequest`, `AMLResponse`."""
 
 import json
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from wit_world.imports import context
+
+from .forms import File, Values, form_of
+from .headers import Headers
+
+__all__ = ["AMLRequest", "AMLResponse", "File", "Headers", "Values", "is_raw", "rawhttp"]
 
 
 def rawhttp(function):
@@ -17,58 +22,10 @@ def is_raw(function):
     return getattr(function, "__rawhttp__", False)
 
 
-class Headers(dict):
-    """Headers, looked up without case."""
-
-    def __init__(self, pairs=()):
-        super().__init__()
-        for name, value in pairs:
-            self.add(name, value)
-
-    def add(self, name, value):
-        """Adds a header; values of one name are joined by commas."""
-        name = self._named(name)
-        dict.__setitem__(self, name, f"{dict.__getitem__(self, name)}, {value}" if dict.__contains__(self, name) else str(value))
-
-    add_header = add
-
-    def __getitem__(self, name):
-        return super().__getitem__(self._named(name))
-
-    def __setitem__(self, name, value):
-        super().__setitem__(self._named(name), str(value))
-
-    def __contains__(self, name):
-        return super().__contains__(self._named(name))
-
-    def get(self, name, default=None):
-        return super().get(self._named(name), default)
-
-    @staticmethod
-    def _named(name):
-        return "-".join(part.capitalize() for part in name.split("-"))
-
-
-class Arguments(dict):
-    """Values of a query: the first of each name; `getlist` has them all."""
-
-    def __init__(self, query):
-        self._lists = parse_qs(query, keep_blank_values=True)
-        super().__init__((name, values[0]) for name, values in self._lists.items())
-
-    def getlist(self, name):
-        """All values of a name."""
-        return self._lists.get(name, [])
-
-    def to_dict(self, flat=True):
-        """A plain dictionary of first values, or of lists."""
-        return dict(self) if flat else dict(self._lists)
-
-
 class AMLRequest:
     """A request, with the attributes of the request object that Azure ML scripts use."""
 
-    __slots__ = ("method", "data", "_query", "_headers", "_args")
+    __slots__ = ("method", "data", "_query", "_headers", "_args", "_form")
 
     def __init__(self, method, query, body):
         self.method = method
@@ -76,6 +33,7 @@ class AMLRequest:
         self._query = query
         self._headers = None
         self._args = None
+        self._form = None
 
     @property
     def headers(self):
@@ -88,8 +46,34 @@ class AMLRequest:
     def args(self):
         """Values of the query."""
         if self._args is None:
-            self._args = Arguments(self._query)
+            self._args = Values(parse_qsl(self._query, keep_blank_values=True))
         return self._args
+
+    @property
+    def form(self):
+        """Fields of a form, as text; empty where the body is declared to be something else."""
+        return self._parsed_form()[0]
+
+    @property
+    def files(self):
+        """Files of a form (`multipart/form-data`), each a `File`."""
+        return self._parsed_form()[1]
+
+    @property
+    def values(self):
+        """Values of the query and, of a request that is no GET, fields of the form."""
+        fields = () if self.method == "GET" else self.form.pairs()
+        return Values([*self.args.pairs(), *fields])
+
+    @property
+    def mimetype(self):
+        """The type of the body without parameters, in small letters."""
+        return (self.content_type or "").partition(";")[0].strip().lower()
+
+    @property
+    def content_length(self):
+        """The body's length in bytes."""
+        return len(self.data)
 
     @property
     def query_string(self):
@@ -104,8 +88,7 @@ class AMLRequest:
     @property
     def is_json(self):
         """Whether the body is declared to be JSON."""
-        kind = (self.content_type or "").partition(";")[0].strip().lower()
-        return kind == "application/json" or kind.endswith("+json")
+        return self.mimetype == "application/json" or self.mimetype.endswith("+json")
 
     def get_data(self, cache=True, as_text=False, parse_form_data=False):
         """The body, as bytes or as text."""
@@ -126,6 +109,11 @@ class AMLRequest:
     def json(self):
         """The body parsed as JSON."""
         return self.get_json()
+
+    def _parsed_form(self):
+        if self._form is None:
+            self._form = form_of(self.content_type or "", self.data)
+        return self._form
 
 
 class AMLResponse:

@@ -69,6 +69,35 @@ class EntryScripts(unittest.TestCase):
         self.assertEqual(response.headers, [("Content-Type", "image/jpeg"), ("X-Two", "2")])
         self.assertTrue(component(run).describe().raw_http)
 
+    def test_forms_are_fields_and_files_and_wrong_ones_are_refused(self):
+        def form_of(kind, body):
+            fake_host.HEADERS[:] = [("content-type", kind)]
+            seen = []
+
+            @rawhttp
+            def run(request):
+                seen.append((request.form.to_dict(flat=False), [(name, file.read()) for name, file in request.files.items()]))
+
+            call(run, body)
+            return seen[0]
+
+        multipart = "multipart/form-data; boundary=b"
+        part = b'--b\r\nContent-Disposition: form-data; name="a"%s\r\n\r\n1\r\n'
+        self.assertEqual(form_of("application/x-www-form-urlencoded", b"a=1&a=%20"), ({"a": ["1", " "]}, []))
+        self.assertEqual(form_of(multipart, part % b"" + part % b'; filename="x"' + b"--b--"), ({"a": ["1"]}, [("a", b"1")]))
+        self.assertEqual(form_of(multipart, b"--b--"), ({}, []))
+        self.assertEqual(form_of("text/plain", b"a=1"), ({}, []))
+        for kind, body, says in [
+            (multipart, b"", "closing boundary"), (multipart, part % b"", "closing boundary"), (multipart, b"--b\r\nx\r\n--b--", "closing"),
+            (multipart, b"--b\r\n\r\n\r\n--b--", "has no name"), ("multipart/form-data", b"", "boundary"),
+            (multipart, part % b"" * 1001 + b"--b--", "1000 parts"),
+            ("application/x-www-form-urlencoded", b"&".join([b"a=1"] * 1001), "cannot be read"),
+        ]:
+            with self.assertRaises(fake_host.Err) as raised:
+                form_of(kind, body)
+            self.assertEqual(raised.exception.value.kind, fake_host.FailureKind.INVALID_INPUT)
+            self.assertIn(says, raised.exception.value.message)
+
     def test_declared_inputs_become_arguments_and_a_schema(self):
         @input_schema("data", StandardPythonParameterType([{"a": 1.5}]))
         @input_schema("deep", StandardPythonParameterType(b"xy"))
