@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::guests::{build, text};
 use crate::host::{Answer, Host, ask};
+use crate::load::{Asked, Load};
 
 /// Deploys the faulty scorer as `service` with a deployment file of these members.
 fn deploy(host: &Host, folder: &tempfile::TempDir, component: &Path, service: &str, members: Value) {
@@ -40,35 +40,57 @@ fn begin(host: &Host, service: &str, body: &str) -> TcpStream {
 
 /// Returns once the only replica is taken, so that nobody else gets in.
 fn until_taken(host: &Host, service: &str) {
-    while score(host, service, &[("x-scorehost-timeout-ms", "100")], "ok").status == 200 {}
+    until(|| host.manage("GET", &format!("/services/{service}"), &[]).json()["replicas"]["busy"] == 1);
 }
 
+/// Looks until `there`; fails where that takes as long as nothing does.
+fn until(there: impl Fn() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while !there() {
+        assert!(Instant::now() < give_up, "it never came");
+    }
+}
+
+/// The value of a metric of a service's only version.
+fn metric(host: &Host, name: &str, service: &str) -> f64 {
+    let (text, sample) = (host.get("/metrics").text(), format!("{name}{{service=\"{service}\",version=\"1\"}} "));
+    let value = text.lines().find_map(|line| line.strip_prefix(&sample));
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{sample}:\n{text}"))
+}
+
+/// What is promised is a share of the processors, however many others there are and however slow these are: it is measured as
+/// processor time that the guests of each tenant got while both wanted all that they could have. Were threads shared call by
+/// call, the 150 loops would get tens of times as much as the few calls of their neighbour.
 #[test]
 fn one_tenants_flood_and_endless_loops_leave_the_others_theirs() {
+    const LOOPS: usize = 150;
     let Some(component) = build("tests/guests/faulty") else { return };
     let (folder, host) = (tempfile::tempdir().unwrap(), Host::start());
-    let many = json!({"maxConcurrentRequestsPerContainer": 150, "scoringTimeoutMs": 600_000, "maxQueueWaitMs": 5});
-    deploy(&host, &folder, &component, "greedy", many);
-    deploy(&host, &folder, &component, "modest", json!({"scoringTimeoutMs": 1000}));
-    // Known costs: without neighbours.
-    for _ in 0..5 {
-        assert_eq!(score(&host, "modest", &[], "work 5").status, 200);
-    }
-    let loops: Vec<TcpStream> = (0..150).map(|_| begin(&host, "greedy", "loop")).collect();
-    let stop = Arc::new(AtomicBool::new(false));
-    let flood = std::thread::spawn({
-        let (stop, address) = (Arc::clone(&stop), host.address());
-        move || {
-            while !stop.load(Ordering::Relaxed) {
-                ask(address, "POST", "/api/v1/service/greedy/score", &[], b"work 5");
-            }
-        }
-    });
-    // A call of several slices would wait for 75 others before each of them, and run out of its second.
-    let answers: Vec<u16> = (0..40).map(|_| score(&host, "modest", &[], "work 5").status).collect();
-    assert_eq!(answers, [200; 40]);
-    stop.store(true, Ordering::Relaxed);
-    flood.join().unwrap();
+    let deploy = |service: &str, at_once: usize, wait: u64| {
+        let members = json!({
+            "maxConcurrentRequestsPerContainer": at_once, "scoringTimeoutMs": 600_000, "maxQueueWaitMs": wait,
+        });
+        deploy(&host, &folder, &component, service, members);
+    };
+    // Enough calls to want every thread at any time.
+    let callers = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    deploy("greedy", LOOPS, 5);
+    deploy("modest", callers, 600_000);
+    let loops: Vec<TcpStream> = (0..LOOPS).map(|_| begin(&host, "greedy", "loop")).collect();
+    until(|| metric(&host, "scorehost_requests_in_flight", "greedy") >= LOOPS as f64);
+    let asked = |service: &str| Asked::new(&format!("/api/v1/service/{service}/score"), &[], b"work 5");
+    let flood = Load::start(&host, 1, &asked("greedy"));
+    let modest = Load::start(&host, callers, &asked("modest"));
+    modest.until_answered(2 * callers as u64);
+    let used = || ["greedy", "modest"].map(|service| metric(&host, "scorehost_guest_cpu_seconds_total", service));
+    let before = used();
+    modest.until_answered(100);
+    let after = used();
+    modest.end().assert_whole();
+    let flooded = flood.end();
+    assert!(flooded.answers == 0 && flooded.failures.iter().all(|failure| failure == "status 503"), "{flooded:?}");
+    let [greedy, modest] = [after[0] - before[0], after[1] - before[1]];
+    assert!(greedy > 0.0 && greedy < 3.0 * modest, "the loops used {greedy} s while the others got {modest} s");
     for mut stream in loops {
         stream.set_nonblocking(true).unwrap();
         let still_running =
@@ -95,7 +117,7 @@ fn the_callers_deadline_stops_the_guest() {
     let Some(component) = build("tests/guests/faulty") else { return };
     let (folder, host) = (tempfile::tempdir().unwrap(), Host::start());
     deploy(&host, &folder, &component, "only", json!({"scoringTimeoutMs": 600_000, "maxQueueWaitMs": 20_000}));
-    let answer = score(&host, "only", &[("x-scorehost-timeout-ms", "150")], "loop");
+    let answer = score(&host, "only", &[("x-scorehost-timeout-ms", "2000")], "loop");
     assert_eq!((answer.status, answer.header("x-ms-run-function-failed")), (504, Some("True")), "{}", answer.text());
     assert_eq!(score(&host, "only", &[], "ok").status, 200);
 }

@@ -42,14 +42,14 @@ impl Bystander {
     }
 }
 
-/// A host with a healthy service, and a deployment file with a short deadline and little memory.
+/// A host with a healthy service, and a deployment file with little memory, and room to wait on a busy machine.
 fn host(folder: &tempfile::TempDir) -> (Host, PathBuf) {
     let host = Host::start();
     host.deploy_model("bystander", &model("identity_fp32.onnx"));
     let dc = folder.path().join("dc.json");
     let resources = json!({"memoryInGB": 0.0625, "cpu": 0.1});
     let document = json!({
-        "computeType": "local", "scoringTimeoutMs": 300, "containerResourceRequirements": resources,
+        "computeType": "local", "maxQueueWaitMs": 60_000, "containerResourceRequirements": resources,
     });
     std::fs::write(&dc, document.to_string()).unwrap();
     (host, dc)
@@ -68,7 +68,11 @@ fn every_fault_ends_one_request_and_nothing_else() {
     let (mut host, dc) = host(&folder);
     host.ok(&["deploy", "-n", "faulty", "--scorer", text(&component), "--dc", text(&dc)]);
     let bystander = Bystander::start(host.address());
-    let score = |fault: &str| host.post("/api/v1/service/faulty/score", &[], fault.as_bytes());
+    let score = |fault: &str| {
+        // What never ends is given less time; nothing else depends on how fast this machine is.
+        let headers: &[_] = if fault == "loop" { &[("x-scorehost-timeout-ms", "300")] } else { &[] };
+        host.post("/api/v1/service/faulty/score", headers, fault.as_bytes())
+    };
     for round in 0..3 {
         for (fault, status) in [
             ("trap", 502),
@@ -94,6 +98,23 @@ fn every_fault_ends_one_request_and_nothing_else() {
     let log = host.ok(&["service", "logs", "faulty"]);
     assert!(log.contains("asked to panic"), "{log}");
     assert!(host.is_alive());
+}
+
+#[test]
+fn the_scoring_timeout_of_the_deployment_stops_an_endless_loop() {
+    let Some(component) = build("tests/guests/faulty") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (host, _) = host(&folder);
+    let dc = folder.path().join("short.json");
+    std::fs::write(&dc, r#"{"computeType": "local", "scoringTimeoutMs": 300}"#).unwrap();
+    host.ok(&["deploy", "-n", "short", "--scorer", text(&component), "--dc", text(&dc)]);
+    let answer = host.post("/api/v1/service/short/score", &[], b"loop");
+    assert_eq!(answer.status, 504, "{}", answer.text());
+    assert!(
+        answer.text().contains("300 ms") || answer.text().contains("did not finish run in time"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]

@@ -81,6 +81,12 @@ impl Host {
         (self.child, self.http) = spawn(self.scratch.path(), &self.arguments);
     }
 
+    /// Starts again on the same data with other arguments of `serve`.
+    pub(crate) fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.restart();
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -185,8 +185,10 @@ fn a_service_nobody_calls_goes_to_zero_and_answers_the_next_request() {
 #[test]
 fn scaling_up_and_down_under_load_fails_no_request() {
     let Some(component) = build("tests/guests/faulty") else { return };
-    let host = Host::start();
-    host.ok(&["deploy", "-n", "swing", "--scorer", text(&component)]);
+    let (host, folder) = (Host::start(), tempfile::tempdir().unwrap());
+    let dc = folder.path().join("dc.json");
+    std::fs::write(&dc, r#"{"computeType": "local", "maxQueueWaitMs": 60000}"#).unwrap();
+    host.ok(&["deploy", "-n", "swing", "--scorer", text(&component), "--dc", text(&dc)]);
     let stop = Arc::new(AtomicBool::new(false));
     let callers: Vec<JoinHandle<usize>> = (0..4)
         .map(|_| {
