@@ -22,12 +22,12 @@ BINARY = Path(os.environ.get("SCOREHOST", ROOT / "target" / "release" / "scoreho
 class Host:
     """A running server and its command line."""
 
-    def __init__(self, data_dir: Path, log: Path):
+    def __init__(self, data_dir: Path, log: Path, arguments: tuple = (), variables: dict | None = None):
         self.http, self.grpc = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.http}"
-        command = [BINARY, "serve", "--data-dir", data_dir, "--http", self.http, "--grpc", self.grpc]
+        command = [BINARY, "serve", "--data-dir", data_dir, "--http", self.http, "--grpc", self.grpc, *arguments]
         self.log, self.config = log, data_dir.parent / "config"
-        self.environment = os.environ | {"SCOREHOST_CONFIG_DIR": str(self.config)}
+        self.environment = os.environ | {"SCOREHOST_CONFIG_DIR": str(self.config)} | (variables or {})
         with log.open("a") as output:
             self.child = subprocess.Popen(
                 [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=output, env=self.environment
