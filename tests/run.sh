@@ -3,16 +3,24 @@
 # clients. Safe to repeat. Nothing is skipped here: a part that cannot be installed is an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/steps.sh
+
+step "set-up"
 deploy/setup.sh
 
 # Where deploy/setup.sh put the guests' compilers, and where `scorehost scorer build` looks by itself.
 export SCOREHOST_TOOLCHAINS_DIR="${SCOREHOST_TOOLCHAINS_DIR:-${SCOREHOST_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/scorehost}/toolchains}"
 export REQUIRE_ONNXRUNTIME=1 REQUIRE_GUEST_TOOLCHAINS=1
 export ORT_DYLIB_PATH="$PWD/.models/lib/libonnxruntime.so"
+step "build"
 # Builds the program, too, which the stock clients run against.
+cargo nextest run --release --locked --workspace --no-run
+step "Rust tests"
 cargo nextest run --release --locked --workspace --no-fail-fast
+step "guests' tests"
 CARGO_TARGET_DIR="$PWD/target/guests" cargo nextest run --release --locked --manifest-path plugins/Cargo.toml -p ocr-core
 
+step "stock clients, installing"
 # environment NAME REQUIREMENTS: a virtual environment that is made anew when its requirements change
 environment() {
   if ! cmp -s "$2" "$1/requirements.txt"; then
@@ -23,5 +31,7 @@ environment() {
 }
 environment .venv-tests tests/requirements.txt
 environment .venv-azure tests/requirements-azure.txt
-export REQUIRE_AZMLINFSRV=1 AZMLINFSRV="$PWD/.venv-azure/bin/azmlinfsrv"
+environment .venv-stores tests/requirements-stores.txt
+export REQUIRE_STORES=1 REQUIRE_AZMLINFSRV=1 AZMLINFSRV="$PWD/.venv-azure/bin/azmlinfsrv"
+step "stock clients"
 .venv-tests/bin/python -m pytest -q -p no:cacheprovider tests/conformance
