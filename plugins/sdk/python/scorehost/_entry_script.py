@@ -131,13 +131,11 @@ def _read_request(request):
 def _arguments_reader(arguments):
     def read(request):
         given = _query(request.query) if request.method == "GET" else _object(request.body)
-        values = {}
         for name, default in arguments.items():
-            value = given.get(name, default)
-            if value is inspect.Parameter.empty:
+            if name not in given and default is inspect.Parameter.empty:
                 raise _rejected(f"A value is not provided for the {name!r} parameter.")
-            values[name] = value
-        return values
+        # What is not given is the function's own default, which nobody converts.
+        return {name: given[name] for name in arguments if name in given}
 
     return read
 

@@ -66,7 +66,8 @@ def input_schema(param_name, param_type, convert_to_provided_type=True, optional
 
         @functools.wraps(function)
         def run(*args, **kwargs):
-            if convert_to_provided_type and kwargs.get(param_name) is not None:
+            missing = param_name not in kwargs or (optional and kwargs[param_name] is None)
+            if convert_to_provided_type and not missing:
                 kwargs[param_name] = param_type.deserialize_input(kwargs[param_name])
             return function(*args, **kwargs)
 

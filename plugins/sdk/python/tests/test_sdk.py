@@ -116,6 +116,21 @@ class EntryScripts(unittest.TestCase):
             self.assertEqual(raised.exception.value.kind, fake_host.FailureKind.INVALID_INPUT)
             self.assertIn(says, raised.exception.value.message)
 
+    def test_nested_types_are_converted_and_null_is_for_optional_arguments(self):
+        kind = StandardPythonParameterType({"rows": StandardPythonParameterType([StandardPythonParameterType(b"xy")])})
+
+        @input_schema("data", kind)
+        @input_schema("more", StandardPythonParameterType(1), optional=True)
+        def run(data, more=None):
+            return [[row.decode() for row in data["rows"]], more]
+
+        self.assertEqual(call(run, b'{"data": {"rows": ["eHk=", "eg=="]}}').body, b'[["xy", "z"], null]')
+        self.assertEqual(call(run, b'{"data": {"rows": []}, "more": null}').body, b"[[], null]")
+        self.assertEqual(call(run, b'{"data": {"rows": []}, "more": 2}').body, b"[[], 2]")
+        for body in [b'{"data": null}', b'{"data": {"rows": 1}}', b'{"data": {"rows": []}, "more": "x"}']:
+            with self.assertRaises(fake_host.Err):
+                call(run, body)
+
     def test_what_run_raises_becomes_a_failure_and_its_traceback_is_logged(self):
         def raising(error):
             def run(raw_data):
