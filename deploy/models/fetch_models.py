@@ -48,8 +48,8 @@ RECIPES = [
     Recipe("forest", ["forest.onnx"], [HERE / "forest.py", *PINS]),
     Recipe(
         "photo",
-        ["photo.jpg", "photo.expected.json"],
-        [PHOTO_DIR / "photo.jpg", PHOTO_DIR / "photo.expected.json"],
+        ["photo.jpg", "photo.expected.json", "photo.ppm"],
+        [HERE / "photo.py", PHOTO_DIR / "photo.jpg", PHOTO_DIR / "photo.expected.json"],
     ),
 ]
 

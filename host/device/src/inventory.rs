@@ -20,8 +20,12 @@ pub struct DeviceConfig {
     pub library_dirs: Vec<PathBuf>,
     /// Where graphs run whose computation costs less than a call of the library.
     pub small_models: SmallModels,
-    /// Threads that compute one call together; 0 for the number of cores.
+    /// Threads that compute one call of ONNX Runtime together; 0 for the number of cores. The built-in executor computes a call
+    /// on the thread that makes it.
     pub threads: usize,
+    /// Whether the built-in executor runs graphs node by node as their files have them, without folding and fusion: slower,
+    /// to find out whether these change an answer.
+    pub as_written: bool,
 }
 
 /// Where small graphs run when ONNX Runtime is there.
@@ -60,18 +64,19 @@ pub enum ModelSource {
 pub struct Devices {
     runtime: Result<Arc<Runtime>, DeviceError>,
     small_models: SmallModels,
+    as_written: bool,
 }
 
 impl Devices {
     /// Looks for all devices. Never fails: what is missing is in [`Devices::reports`], and models run on what is there.
     #[must_use]
     pub fn discover(config: DeviceConfig) -> Self {
-        let small_models = config.small_models;
+        let (small_models, as_written) = (config.small_models, config.as_written);
         let runtime = Runtime::get(&config);
         if let Err(reason) = &runtime {
             tracing::warn!(%reason, "models run on the built-in reference executor");
         }
-        Self { runtime, small_models }
+        Self { runtime, small_models, as_written }
     }
 
     /// Every device this program knows, available or not.
@@ -86,7 +91,7 @@ impl Devices {
             (true, SmallModels::BuiltIn) => "in use for graphs that it runs faster than a call of ONNX Runtime takes",
             (true, SmallModels::OnnxRuntime) => "used where ONNX Runtime is missing",
         };
-        let built_in = format!("built in, for linear models, tree ensembles and small networks; {in_use}");
+        let built_in = format!("built in; {in_use}");
         let cpu = [
             DeviceReport { name: "onnxruntime", kind: "cpu", available, detail },
             DeviceReport { name: "reference", kind: "cpu", available: true, detail: built_in },
@@ -112,7 +117,7 @@ impl Devices {
                 Some(graph) => graph,
                 None => onnxruntime::load(runtime, &model, &bytes, folder.as_deref())?,
             },
-            Err(_) => reference::load(&model)?,
+            Err(_) => reference::load(&model, self.as_written)?,
         })
     }
 }

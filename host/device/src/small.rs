@@ -51,7 +51,7 @@ pub(crate) fn load(runtime: &Arc<Runtime>, model: &Model, bytes: &Bytes) -> Opti
     if weight_elements > SMALL_WORK {
         return None;
     }
-    let built_in = reference::load(model).ok()?;
+    let built_in = reference::load(model, false).ok()?;
     Some(Arc::new(SmallGraph {
         built_in,
         large: OnceLock::new(),

@@ -2,9 +2,11 @@
 
 mod cast;
 mod elementwise;
+mod flow;
 mod labels;
 mod linear;
 mod matrix;
+mod neural;
 mod preprocess;
 mod reduce;
 mod scores;
@@ -19,7 +21,7 @@ use super::array::Array;
 use super::attributes::Attributes;
 
 /// A node's computation, its attributes read.
-pub(crate) type Kernel = Box<dyn Fn(&Arguments<'_>) -> Results + Send + Sync>;
+pub(crate) type Kernel = Box<dyn Fn(&mut Arguments<'_>) -> Results + Send + Sync>;
 
 /// What a kernel returns: its outputs in order, or what is wrong with the arguments.
 pub(crate) type Results = Result<Vec<Array>, String>;
@@ -27,8 +29,11 @@ pub(crate) type Results = Result<Vec<Array>, String>;
 /// Reads a node's attributes.
 pub(crate) type Build = fn(&Attributes<'_>) -> Result<Kernel, String>;
 
+/// Operators of a module: domain, name, and what reads the attributes.
+pub(crate) type Table = &'static [(&'static str, &'static str, Build)];
+
 /// Inputs of a node.
-pub(crate) struct Arguments<'a>(pub(crate) &'a [Option<Arc<Array>>]);
+pub(crate) struct Arguments<'a>(pub(crate) &'a mut [Option<Arc<Array>>]);
 
 impl Arguments<'_> {
     /// A required input.
@@ -44,10 +49,36 @@ impl Arguments<'_> {
     pub(crate) fn all(&self) -> Result<Vec<&Array>, String> {
         (0..self.0.len()).map(|index| self.get(index)).collect()
     }
+
+    /// An input that nothing else reads any more, to be written over; `None` where something does.
+    pub(crate) fn take(&mut self, index: usize) -> Option<Array> {
+        let place = self.0.get_mut(index)?;
+        match Arc::try_unwrap(place.take()?) {
+            Ok(array) => Some(array),
+            Err(shared) => {
+                *place = Some(shared);
+                None
+            }
+        }
+    }
+
+    /// An input as the kernel's own: the memory where nothing else reads it, otherwise a copy.
+    pub(crate) fn own(&mut self, index: usize) -> Result<Array, String> {
+        match self.take(index) {
+            Some(array) => Ok(array),
+            None => self.get(index).cloned(),
+        }
+    }
 }
 
 /// The implementation of a node's operator, where there is one.
 pub(crate) fn find(node: &Node) -> Option<Build> {
+    let this = |(domain, name, _): &&(&str, &str, Build)| *name == &*node.operator && *domain == &*node.domain;
+    neural::OPERATORS.iter().chain(flow::OPERATORS).find(this).map(|(_, _, build)| *build).or_else(|| general(node))
+}
+
+/// The implementation that takes all element types, where there is one.
+fn general(node: &Node) -> Option<Build> {
     Some(match (&*node.domain, &*node.operator) {
         ("", "Identity" | "Dropout") => shape::identity,
         ("", "Constant") => shape::constant,

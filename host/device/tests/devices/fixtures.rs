@@ -43,6 +43,12 @@ pub(crate) fn reference() -> Devices {
     Devices::discover(DeviceConfig { onnxruntime: Some("/nowhere/library.so".into()), ..DeviceConfig::default() })
 }
 
+/// The reference executor without folding and fusion.
+pub(crate) fn as_written() -> Devices {
+    let onnxruntime = Some("/nowhere/library.so".into());
+    Devices::discover(DeviceConfig { onnxruntime, as_written: true, ..DeviceConfig::default() })
+}
+
 pub(crate) fn folder() -> PathBuf {
     root().join("tests/fixtures/models")
 }

@@ -9,3 +9,4 @@ mod encode;
 mod fixtures;
 mod library;
 mod memory;
+mod networks;

@@ -6,7 +6,7 @@ use super::{Arguments, Attributes, Kernel, axis};
 use crate::reference::array::{Array, Element, Elements, count, each};
 
 pub(crate) fn identity(_: &Attributes<'_>) -> Result<Kernel, String> {
-    Ok(Box::new(|inputs| Ok(vec![inputs.get(0)?.clone()])))
+    Ok(Box::new(|inputs| Ok(vec![inputs.own(0)?])))
 }
 
 pub(crate) fn constant(attributes: &Attributes<'_>) -> Result<Kernel, String> {
@@ -38,7 +38,7 @@ pub(crate) fn reshape(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     Ok(Box::new(move |inputs| {
         let (data, wanted) = (inputs.get(0)?, inputs.get(1)?.to_i64()?);
         let shape = reshaped(&data.shape, data.len(), &wanted, allow_zero)?;
-        Ok(vec![data.reshaped(shape)?])
+        Ok(vec![inputs.own(0)?.into_shape(shape)?])
     }))
 }
 
@@ -71,7 +71,8 @@ pub(crate) fn flatten(attributes: &Attributes<'_>) -> Result<Kernel, String> {
         let rank = data.shape.len();
         let split = if wanted == rank as i64 { rank } else { axis(wanted, rank)? };
         let (outer, inner) = data.shape.split_at(split);
-        Ok(vec![data.reshaped(vec![outer.iter().product(), inner.iter().product()])?])
+        let shape = vec![outer.iter().product(), inner.iter().product()];
+        Ok(vec![inputs.own(0)?.into_shape(shape)?])
     }))
 }
 
@@ -174,7 +175,7 @@ pub(crate) fn squeeze(attributes: &Attributes<'_>) -> Result<Kernel, String> {
         }
         let gone = |index: usize| if given.is_empty() { data.shape[index] == 1 } else { given.contains(&index) };
         let shape = (0..rank).filter(|index| !gone(*index)).map(|index| data.shape[index]).collect();
-        Ok(vec![data.reshaped(shape)?])
+        Ok(vec![inputs.own(0)?.into_shape(shape)?])
     }))
 }
 
@@ -191,6 +192,6 @@ pub(crate) fn unsqueeze(attributes: &Attributes<'_>) -> Result<Kernel, String> {
         }
         let mut shape = data.shape.clone();
         added.into_iter().for_each(|index| shape.insert(index, 1));
-        Ok(vec![data.reshaped(shape)?])
+        Ok(vec![inputs.own(0)?.into_shape(shape)?])
     }))
 }

@@ -1,18 +1,22 @@
 //! Tree ensembles (`ai.onnx.ml`).
 
+mod fast;
 mod forest;
+#[cfg(test)]
+mod tests;
 
+use fast::Fast;
 use forest::Forest;
 
 use super::labels::Labels;
 use super::linear::matrix;
 use super::scores::{PostTransform, logistic};
 use super::{Attributes, Kernel, rows};
-use crate::reference::array::Array;
+use crate::reference::array::{Array, Elements};
 
 /// Sums of the leaves' weights for each row; `None` for a class that no leaf voted for.
 fn votes(
-    forest: &Forest,
+    (forest, fast): &(Forest, Option<Fast>),
     input: &Array,
     targets: usize,
     aggregate: Aggregate,
@@ -20,6 +24,13 @@ fn votes(
     let (rows, features) = rows(input)?;
     if features < forest.features() {
         return Err(format!("expected at least {} features, got {features}", forest.features()));
+    }
+    if let (Some(fast), Elements::F32(values)) = (fast, &input.elements)
+        && features > 0
+    {
+        let mut votes = vec![vec![None; targets]; rows];
+        fast.leaves(values, features, |row, target, weight| aggregate.add(&mut votes[row][target], weight));
+        return Ok(votes);
     }
     let values = input.to_f64()?;
     let row = |row: usize| {
@@ -54,6 +65,9 @@ impl Aggregate {
 pub(crate) fn regressor(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let targets = usize::try_from(attributes.int("n_targets", 1)?).map_err(|_| "negative number of targets")?;
     let forest = Forest::read(attributes, "target", targets)?;
+    let trees = forest.trees() as f64;
+    let fast = Fast::of(&forest);
+    let forest = (forest, fast);
     let post = PostTransform::read(attributes)?;
     let base: Vec<f64> = attributes.floats("base_values")?.into_iter().map(f64::from).collect();
     if !base.is_empty() && base.len() != targets {
@@ -67,7 +81,7 @@ pub(crate) fn regressor(attributes: &Attributes<'_>) -> Result<Kernel, String> {
         other => return Err(format!("aggregate_function '{}'", String::from_utf8_lossy(other))),
     };
     Ok(Box::new(move |inputs| {
-        let share = if aggregate == Aggregate::Average { forest.trees() as f64 } else { 1.0 };
+        let share = if aggregate == Aggregate::Average { trees } else { 1.0 };
         let finish = |votes: Vec<Option<f64>>| {
             let base = |target: usize| base.get(target).copied().unwrap_or(0.0);
             let score = |(target, vote): (usize, Option<f64>)| vote.unwrap_or(0.0) / share + base(target);
@@ -84,6 +98,7 @@ pub(crate) fn classifier(attributes: &Attributes<'_>) -> Result<Kernel, String> 
     let labels = Labels::read(attributes, "classlabels_int64s", "classlabels_strings")?;
     let classes = labels.len();
     let forest = Forest::read(attributes, "class", classes)?;
+    let fast = Fast::of(&forest);
     let base: Vec<f64> = attributes.floats("base_values")?.into_iter().map(f64::from).collect();
     let rule = Rule {
         post: PostTransform::read(attributes)?,
@@ -91,6 +106,7 @@ pub(crate) fn classifier(attributes: &Attributes<'_>) -> Result<Kernel, String> 
         one_column: classes == 2 && forest.voted_targets() == 1,
         positive: forest.all_positive(),
     };
+    let forest = (forest, fast);
     Ok(Box::new(move |inputs| {
         let votes = votes(&forest, inputs.get(0)?, classes, Aggregate::Sum)?;
         let (winners, scores): (Vec<usize>, Vec<Vec<f64>>) = votes.into_iter().map(|row| rule.decide(row)).unzip();

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::Attributes;
 
-#[derive(Clone, Copy)]
-enum Mode {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
     LessOrEqual,
     Less,
     GreaterOrEqual,
@@ -15,15 +15,17 @@ enum Mode {
     NotEqual,
 }
 
-enum Tree {
+pub(super) enum Tree {
     Leaf(Vec<(usize, f64)>),
     Branch { feature: usize, mode: Mode, value: f64, missing_is_true: bool, yes: usize, no: usize },
 }
 
 /// All trees in one table.
 pub(super) struct Forest {
-    nodes: Vec<Tree>,
-    roots: Vec<usize>,
+    pub(super) nodes: Vec<Tree>,
+    pub(super) roots: Vec<usize>,
+    /// Number of features that the trees look at.
+    pub(super) features: usize,
 }
 
 type Place = (i64, i64);
@@ -50,7 +52,11 @@ impl Forest {
         let nodes = nodes(attributes, &places, &index, &mut leaves)?;
         let mut seen = BTreeSet::new();
         let roots = places.iter().enumerate().filter(|(_, place)| seen.insert(place.0)).map(|(index, _)| index);
-        Ok(Self { roots: roots.collect(), nodes })
+        let needed = |node: &Tree| match node {
+            Tree::Branch { feature, .. } => feature.saturating_add(1),
+            Tree::Leaf(_) => 0,
+        };
+        Ok(Self { roots: roots.collect(), features: nodes.iter().map(needed).max().unwrap_or(0), nodes })
     }
 
     pub(super) fn trees(&self) -> usize {
@@ -59,11 +65,7 @@ impl Forest {
 
     /// Number of features that the trees look at.
     pub(super) fn features(&self) -> usize {
-        let needed = |node: &Tree| match node {
-            Tree::Branch { feature, .. } => feature + 1,
-            Tree::Leaf(_) => 0,
-        };
-        self.nodes.iter().map(needed).max().unwrap_or(0)
+        self.features
     }
 
     fn votes(&self) -> impl Iterator<Item = &(usize, f64)> {
