@@ -8,6 +8,7 @@ use scorehost_build::fuzzing as build;
 use scorehost_control::files::{DeploymentConfig, outbound_place};
 use scorehost_control::fuzzing as control;
 use scorehost_core::{Digest, ModelId, ServiceName, TraceContext, VersionName};
+use scorehost_graph::{MemoryPlan, NoFold, Options};
 use scorehost_ingress::fuzzing as ingress;
 use scorehost_registry::{check_path, check_paths, fuzzing as registry};
 use scorehost_telemetry::{Recorded, whole_records};
@@ -118,7 +119,14 @@ fn packages(data: &[u8]) {
 
 fn onnx(data: &[u8]) {
     let Ok(model) = scorehost_graph::Model::read(data.to_vec().into(), None) else { return };
-    let _ = (model.signature(), model.graph());
+    let Ok(graph) = model.graph() else { return };
+    let Ok(graph) = graph.optimised(&Options { fold: &NoFold, supports: &|_| true }) else { return };
+    let _ = (graph.batch(&NoFold), graph.unsupported(&|_| false));
+    let size = |dim: &i64| u64::try_from(*dim).unwrap_or(2);
+    let inputs: Vec<_> = graph.signature.inputs.iter().map(|input| input.shape.iter().map(size).collect()).collect();
+    let Ok(shapes) = graph.shapes(&inputs, &NoFold) else { return };
+    let plan = MemoryPlan::of(&graph, &shapes, 64);
+    assert!(plan.slots.iter().flatten().all(|slot| slot.offset.saturating_add(slot.bytes) <= plan.bytes));
 }
 
 fn text(data: &[u8]) -> Option<&str> {

@@ -3,6 +3,7 @@
 mod constants;
 mod dead;
 mod fusion;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -39,12 +40,14 @@ pub struct Options<'a> {
 impl Graph {
     /// The same graph with constant subexpressions computed, nodes without use gone and patterns fused to the nodes that
     /// [`crate::fuse`] documents. Inputs, outputs and their order stay; subgraphs are optimised too. Values that are
-    /// no longer used keep their numbers.
+    /// no longer used keep their numbers. Constants in files of their own stay there, but for small ones.
     ///
     /// # Errors
     /// Where a constant in a file of its own cannot be read.
     pub fn optimised(mut self, options: &Options<'_>) -> Result<Self, GraphError> {
-        constants::fold(&mut self, options.fold)?;
+        constants::load(&mut self)?;
+        constants::fold(&mut self, options.fold);
+        targets::settle(&mut self, options.fold);
         dead::remove(&mut self);
         fusion::fuse(&mut self, options);
         dead::remove(&mut self);

@@ -90,6 +90,9 @@ impl Flows<'_> {
     /// The batch's axis in input 0, which alone may carry rows.
     pub(crate) fn main(&self) -> Result<usize, Refusal> {
         self.only(&[0])?;
+        if self.flow(0) == Flow::Count {
+            return refuse("computes with the batch's size");
+        }
         self.axis(0).ok_or_else(|| "does not take rows".to_owned())
     }
 }

@@ -16,17 +16,36 @@ use crate::{Attribute, Graph, GraphError, Initialiser, Node, ValueId};
 const LARGEST: u64 = 64 << 20;
 /// Bytes that all constants made by folding may have together, beside twice the bytes of the model's own.
 const ALLOWANCE: u64 = 128 << 20;
+/// Bytes of a constant that is read from a file of its own.
+const SMALL: u64 = 64 << 10;
 /// Multiplications that one matrix product at load may take.
 const WORK: f64 = 2e9;
 
 /// Values that are known while a graph is folded.
 type Known = HashMap<ValueId, Tensor>;
 
+/// Reads constants in files of their own that are so small that they may decide shapes or be a pattern's numbers.
+pub(super) fn load(graph: &mut Graph) -> Result<(), GraphError> {
+    for (value, initialiser) in &mut graph.initialisers {
+        if let Initialiser::External(external) = initialiser
+            && external.length <= SMALL
+        {
+            let problem = |_| GraphError::External {
+                tensor: graph.values[value.0].to_string(),
+                location: external.path.display().to_string(),
+                problem: "cannot be read",
+            };
+            *initialiser = Initialiser::Tensor(external.read().map_err(problem)??);
+        }
+    }
+    Ok(())
+}
+
 /// Replaces nodes whose inputs are constants, or whose result follows from shapes alone, by their results; in subgraphs too.
-pub(super) fn fold(graph: &mut Graph, fold: &dyn Fold) -> Result<(), GraphError> {
+pub(super) fn fold(graph: &mut Graph, fold: &dyn Fold) {
     let own: u64 = graph.initialisers.iter().map(|(_, initialiser)| bytes(initialiser)).sum();
     let mut folding = Folding { fold, left: ALLOWANCE.saturating_add(own.saturating_mul(2)) };
-    folding.graph(graph, &HashMap::new())
+    folding.graph(graph, &HashMap::new());
 }
 
 fn bytes(initialiser: &Initialiser) -> u64 {
@@ -44,7 +63,7 @@ struct Folding<'a> {
 }
 
 impl Folding<'_> {
-    fn graph(&mut self, graph: &mut Graph, captured: &HashMap<ValueId, Fact>) -> Result<(), GraphError> {
+    fn graph(&mut self, graph: &mut Graph, captured: &HashMap<ValueId, Fact>) {
         let mut engine = Engine::new(graph, self.fold);
         for (value, fact) in captured {
             engine.facts[value.0] = Some(fact.clone());
@@ -57,7 +76,7 @@ impl Folding<'_> {
             let _ = engine.learn(&node);
             let results = if is_random(&node) { None } else { self.node(&node, &engine, &known) };
             let Some(results) = results else {
-                self.subgraphs(&mut node, &engine)?;
+                self.subgraphs(&mut node, &engine);
                 graph.nodes.push(node);
                 continue;
             };
@@ -68,7 +87,6 @@ impl Folding<'_> {
                 graph.initialisers.push((output, Initialiser::Tensor(tensor)));
             }
         }
-        Ok(())
     }
 
     /// The results of a node that are known, where they may be kept.
@@ -109,7 +127,7 @@ impl Folding<'_> {
         Some(results)
     }
 
-    fn subgraphs(&mut self, node: &mut Node, engine: &Engine<'_>) -> Result<(), GraphError> {
+    fn subgraphs(&mut self, node: &mut Node, engine: &Engine<'_>) {
         for attribute in node.attributes.values_mut() {
             let Attribute::Graph(graph) = attribute else { continue };
             let graph = Arc::make_mut(graph);
@@ -119,9 +137,8 @@ impl Folding<'_> {
             };
             let captured = graph.captures.iter().filter_map(|capture| Some((capture.inner, constant(capture.outer)?)));
             let captured = captured.collect();
-            self.graph(graph, &captured)?;
+            self.graph(graph, &captured);
         }
-        Ok(())
     }
 }
 

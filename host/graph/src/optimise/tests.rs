@@ -67,8 +67,10 @@ fn shapes_that_are_fixed_are_constants() {
         .node("Gather s one -> width", &[])
         .node("Reshape x width -> y", &[]);
     check(builder, "Reshape");
-    let free = Builder::floats(&[("x", &[-1, 6])]).node("Shape x -> s", &[]).node("Reshape x s -> y", &[]);
-    check(free, "Shape Reshape");
+    let free = || Builder::floats(&[("x", &[-1, 6])]).node("Shape x -> s", &[]);
+    check(free().node("Expand x s -> y", &[]), "Shape Expand");
+    // A target that only says "as before" needs no size.
+    check(free().node("Reshape x s -> y", &[]), "Reshape");
 }
 
 /// Says of every node what it makes, as an executor that folds too eagerly would.
@@ -126,6 +128,22 @@ fn scales_and_shifts_of_channels_go_into_the_weights() {
     let graph = check(builder, "Conv");
     assert_eq!(constant(&graph, graph.nodes[0].input(1)), [3.0, 6.0]);
     assert_eq!(constant(&graph, graph.nodes[0].input(2)), [5.0, 6.0]);
+}
+
+#[test]
+fn scales_and_shifts_before_a_convolution_go_into_it_where_nothing_is_padded() {
+    let scaled = || {
+        Builder::floats(&[("x", &[-1, 1, -1, -1])])
+            .constant("w", &[2, 1, 1, 1], &[1.0, 2.0])
+            .constant("a", &[1], &[3.0])
+            .constant("b", &[1], &[10.0])
+            .node("Mul a x -> m", &[])
+            .node("Add m b -> s", &[])
+    };
+    let graph = check(scaled().node("Conv s w -> y", &[]), "Conv");
+    assert_eq!(constant(&graph, graph.nodes[0].input(1)), [3.0, 6.0]);
+    assert_eq!(constant(&graph, graph.nodes[0].input(2)), [10.0, 20.0]);
+    check(scaled().node("Conv s w -> y", &[("pads", ints(&[1, 1, 1, 1]))]), "Mul Add Conv");
 }
 
 fn image() -> Builder {

@@ -98,8 +98,13 @@ impl Window {
             if stride == 1 && (same || reach == pads.0.saturating_add(pads.1)) {
                 return Ok(size.clone());
             }
-            let reach = if same { -1 } else { reach };
-            return Ok(symbols.derived(size, [0, reach, stride, pads.0, pads.1, i64::from(self.ceil)]));
+            // Equal sizes come of equal differences between padding and reach, whatever the two are.
+            let free = pads.0.saturating_add(pads.1).saturating_sub(reach);
+            return Ok(match (same, self.ceil) {
+                (true, _) => symbols.derived(size, [0, 0, stride, 0, 0, 0]),
+                (_, false) => symbols.derived(size, [1, free, stride, 0, 0, 0]),
+                (_, true) => symbols.derived(size, [2, free, stride, pads.0, 0, 0]),
+            });
         };
         let ceil = |value: i64| value.max(0).unsigned_abs().div_ceil(stride.unsigned_abs()) as i64;
         if same {
@@ -135,7 +140,7 @@ fn transposed(context: &mut Context<'_>) -> Answer {
         let out = enlarged(context, &window, index, size);
         let kernel = w[index + 2].value().unwrap_or(0);
         let pads = window.pads[index].saturating_add(window.pads[index + window.kernel.len()]);
-        let parameters = [1, kernel, window.strides[index], window.dilations[index], pads, index as i64];
+        let parameters = [3, kernel, window.strides[index], window.dilations[index], pads, index as i64];
         dims.push(out.unwrap_or_else(|| context.symbols.derived(size, parameters)));
     }
     one(context.dtype(0)?, dims)

@@ -75,7 +75,7 @@ fn resize(context: &mut Context<'_>) -> Answer {
             None if scale.fract() == 0.0 && scale < 65536.0 => {
                 dims[*axis].times(&Dim::known(scale as i64)).unwrap_or_else(|| context.computed())
             }
-            None => context.symbols.derived(&dims[*axis], [2, i64::from(scale.to_bits()), 0, 0, 0, 0]),
+            None => context.symbols.derived(&dims[*axis], [4, i64::from(scale.to_bits()), 0, 0, 0, 0]),
         };
     }
     one(dtype, dims)

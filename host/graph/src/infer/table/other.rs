@@ -114,15 +114,20 @@ fn fourier(context: &mut Context<'_>) -> Answer {
         false => -2,
     };
     let at = crate::infer::context::axis(given, rank)?;
+    let (onesided, inverse) = (context.node.int("onesided", 0) != 0, context.node.int("inverse", 0) != 0);
     if context.given(1) {
         dims[at] = context.integers(1)?.first().cloned().ok_or(Stop::Unknown)?;
     }
-    if context.node.int("onesided", 0) != 0 {
+    if onesided && inverse && !context.given(1) {
+        let size = dims[at].value().ok_or(Stop::Unknown)?;
+        dims[at] = Dim::known((2 * (size - 1)).max(0));
+    } else if onesided && !inverse {
         let size = dims[at].value().ok_or(Stop::Unknown)?;
         dims[at] = Dim::known(size / 2 + 1);
     }
+    // Real numbers come out of the inverse of half a spectrum.
     match dims.last_mut() {
-        Some(last) => *last = Dim::known(2),
+        Some(last) => *last = Dim::known(if onesided && inverse { 1 } else { 2 }),
         None => return wrong("it takes a signal"),
     }
     one(context.dtype(0)?, dims)

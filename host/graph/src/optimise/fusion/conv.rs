@@ -72,17 +72,20 @@ fn per_channel(net: &Net<'_>, value: ValueId, channels: usize, rank: usize) -> O
     fits.then_some(numbers)
 }
 
-/// `BatchNormalization`, or a product with constants, behind a convolution.
-pub(super) fn scale(net: &mut Net<'_>, index: usize) -> Option<()> {
+/// `BatchNormalization`, or a product or sum with constants, behind a convolution.
+pub(super) fn affine(net: &mut Net<'_>, index: usize) -> Option<()> {
     let node = net.node(index)?;
-    if node.is("BatchNormalization") {
-        return normalised(net, index);
-    }
-    let (value, factor) = net.with_constant(net.operator(index, "Mul")?)?;
+    let scales = match (&*node.domain, &*node.operator) {
+        ("", "BatchNormalization") => return normalised(net, index),
+        ("", "Mul") => true,
+        ("", "Add") => false,
+        _ => return None,
+    };
+    let (value, constant) = net.with_constant(node)?;
     let conv = Convolution::find(net, value)?;
-    let scale = per_channel(net, factor, conv.channels(), conv.shape.len())?;
-    let shift = vec![0.0; scale.len()];
-    conv.apply(net, index, &scale, &shift)
+    let numbers = per_channel(net, constant, conv.channels(), conv.shape.len())?;
+    let (ones, zeros) = (vec![1.0; numbers.len()], vec![0.0; numbers.len()]);
+    if scales { conv.apply(net, index, &numbers, &zeros) } else { conv.apply(net, index, &ones, &numbers) }
 }
 
 fn normalised(net: &mut Net<'_>, index: usize) -> Option<()> {
@@ -105,13 +108,40 @@ fn normalised(net: &mut Net<'_>, index: usize) -> Option<()> {
     conv.apply(net, index, &scale, &shift)
 }
 
-/// A sum with constants behind a convolution.
-pub(super) fn shift(net: &mut Net<'_>, index: usize) -> Option<()> {
-    let (value, term) = net.with_constant(net.operator(index, "Add")?)?;
-    let conv = Convolution::find(net, value)?;
-    let shift = per_channel(net, term, conv.channels(), conv.shape.len())?;
-    let scale = vec![1.0; shift.len()];
-    conv.apply(net, index, &scale, &shift)
+/// A convolution of a · x + b with two numbers, where no padding brings in elements that are neither multiplied nor added to.
+pub(super) fn before(net: &mut Net<'_>, index: usize) -> Option<()> {
+    let node = net.operator(index, "Conv")?;
+    let padded = node.ints("pads").is_some_and(|pads| pads.iter().any(|pad| *pad != 0));
+    let (_, add) = net.own(node.input(0)?, "Add")?;
+    if padded || !matches!(node.text("auto_pad", "NOTSET"), "NOTSET" | "VALID") {
+        return None;
+    }
+    let (scaled, shift) = net.with_constant(add)?;
+    let (_, mul) = net.own(scaled, "Mul")?;
+    let (x, scale) = net.with_constant(mul)?;
+    let (scale, shift) = (net.number(scale)?, net.number(shift)?);
+    let same = net.dims(x)? == net.dims(node.input(0)?)?;
+    let weights = net.floats(node.input(1)?)?;
+    let shape = net.constant(node.input(1)?)?.shape().to_vec();
+    let channels = usize::try_from(*shape.first()?).ok().filter(|channels| *channels > 0)?;
+    let inner = (weights.len() / channels).max(1);
+    let mut bias = match node.input(2) {
+        Some(bias) => net.floats(bias)?,
+        None => vec![0.0; channels],
+    };
+    if !same || !net.is_f32(x) || bias.len() != channels {
+        return None;
+    }
+    for (bias, weights) in bias.iter_mut().zip(weights.chunks(inner)) {
+        *bias += shift * weights.iter().sum::<f32>();
+    }
+    let weights: Vec<f32> = weights.iter().map(|weight| weight * scale).collect();
+    let (add, _) = net.own(node.input(0)?, "Add")?;
+    let (mul, _) = net.own(scaled, "Mul")?;
+    let (mut node, like) = (node.clone(), node.input(1)?);
+    let made = [net.add_constant(like, &shape, &weights)?, net.add_constant(like, &[channels as u64], &bias)?];
+    node.inputs = vec![Some(x), Some(made[0]), Some(made[1])];
+    net.replace(index, &[add, mul], node)
 }
 
 /// A sum of a convolution and an earlier value of the same shape.
