@@ -12,6 +12,18 @@ deploy/setup.sh
 export SCOREHOST_TOOLCHAINS_DIR="${SCOREHOST_TOOLCHAINS_DIR:-${SCOREHOST_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/scorehost}/toolchains}"
 export REQUIRE_ONNXRUNTIME=1 REQUIRE_GUEST_TOOLCHAINS=1
 export ORT_DYLIB_PATH="$PWD/.models/lib/libonnxruntime.so"
+# environment NAME REQUIREMENTS: a virtual environment that is made anew when its requirements change
+environment() {
+  if ! cmp -s "$2" "$1/requirements.txt"; then
+    python3 -m venv --clear "$1"
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2"
+    cp "$2" "$1/requirements.txt"
+  fi
+}
+# The compiler of CUDA kernels needs no GPU: every kernel is compiled with it.
+environment .venv-cuda tests/requirements-cuda.txt
+cuda=$(.venv-cuda/bin/python -c 'import nvidia, pathlib; print(next(p.parent for root in nvidia.__path__ for p in pathlib.Path(root).glob("**/libnvrtc.so*")))')
+export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$cuda" REQUIRE_NVRTC=1 REQUIRE_MODELS=1
 step "build"
 # Builds the program, too, which the stock clients run against.
 cargo nextest run --release --locked --workspace --no-run
@@ -21,14 +33,6 @@ step "guests' tests"
 CARGO_TARGET_DIR="$PWD/target/guests" cargo nextest run --release --locked --manifest-path plugins/Cargo.toml -p ocr-core
 
 step "stock clients, installing"
-# environment NAME REQUIREMENTS: a virtual environment that is made anew when its requirements change
-environment() {
-  if ! cmp -s "$2" "$1/requirements.txt"; then
-    python3 -m venv --clear "$1"
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2"
-    cp "$2" "$1/requirements.txt"
-  fi
-}
 environment .venv-tests tests/requirements.txt
 environment .venv-azure tests/requirements-azure.txt
 environment .venv-stores tests/requirements-stores.txt

@@ -8,9 +8,11 @@ use bytes::Bytes;
 
 mod endpoint;
 mod grants;
+mod placement;
 
 pub use endpoint::{Access, EndpointSpec, Secret, Shadow, Sticky, Traffic};
 pub use grants::{Grants, Outbound};
+pub use placement::{DeviceKind, Placement, Precision, UnknownWord};
 
 use crate::{Digest, ModelId, ServiceName, VersionName};
 

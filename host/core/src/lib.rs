@@ -20,8 +20,9 @@ mod trace;
 pub use call::{CallContext, Header, Headers, Priority, RawRequest, RawResponse};
 pub use clock::{Clock, Deadline, SystemClock};
 pub use desired::{
-    Access, Admission, Collection, CollectionFormat, EndpointSpec, Grants, ModelRef, Outbound, Recording, Scaling,
-    ScorerRef, Secret, ServiceSpec, Shadow, Sticky, Traffic, VersionKey, WarmUp,
+    Access, Admission, Collection, CollectionFormat, DeviceKind, EndpointSpec, Grants, ModelRef, Outbound, Placement,
+    Precision, Recording, Scaling, ScorerRef, Secret, ServiceSpec, Shadow, Sticky, Traffic, UnknownWord, VersionKey,
+    WarmUp,
 };
 pub use dtype::DType;
 pub use failure::{ErrorKind, Failure};

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use scorehost_core::{Failure, Graph};
+use scorehost_core::{Failure, Graph, Placement};
 use scorehost_graph::Model;
 
+use crate::accelerator::Accelerators;
 use crate::onnxruntime::{self, Runtime};
-use crate::{DeviceError, accelerators, reference, small};
+use crate::{Accelerator, DeviceError, DeviceLoad, accelerators, reference, small};
 
 /// Where to look for devices and how much of them to use.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct DeviceConfig {
     /// Whether the built-in executor runs graphs node by node as their files have them, without folding and fusion: slower,
     /// to find out whether these change an answer.
     pub as_written: bool,
+    /// What models run on that ask for nothing in particular.
+    pub placement: Placement,
 }
 
 /// Where small graphs run when ONNX Runtime is there.
@@ -65,6 +68,8 @@ pub struct Devices {
     runtime: Result<Arc<Runtime>, DeviceError>,
     small_models: SmallModels,
     as_written: bool,
+    placement: Placement,
+    accelerators: Accelerators,
 }
 
 impl Devices {
@@ -76,7 +81,7 @@ impl Devices {
         if let Err(reason) = &runtime {
             tracing::warn!(%reason, "models run on the built-in reference executor");
         }
-        Self { runtime, small_models, as_written }
+        Self { runtime, small_models, as_written, placement: config.placement, accelerators: Accelerators::default() }
     }
 
     /// Every device this program knows, available or not.
@@ -96,22 +101,48 @@ impl Devices {
             DeviceReport { name: "onnxruntime", kind: "cpu", available, detail },
             DeviceReport { name: "reference", kind: "cpu", available: true, detail: built_in },
         ];
-        cpu.into_iter().chain(accelerators::reports()).collect()
+        cpu.into_iter().chain(self.accelerators.reports(accelerators::reports())).collect()
     }
 
-    /// Checks a model and loads it on the best CPU device. Blocks while it reads and prepares the weights.
+    /// Adds a family of devices.
+    #[must_use]
+    pub fn with(mut self, accelerator: Arc<dyn Accelerator>) -> Self {
+        self.accelerators.add(accelerator);
+        self
+    }
+
+    /// Notes that a family of devices is missing, and why.
+    #[must_use]
+    pub fn without(mut self, kind: &'static str, reason: String) -> Self {
+        self.accelerators.miss(DeviceReport { name: "none", kind, available: false, detail: reason });
+        self
+    }
+
+    /// What the devices beside the CPU do at the moment.
+    #[must_use]
+    pub fn loads(&self) -> Vec<DeviceLoad> {
+        self.accelerators.loads()
+    }
+
+    /// Models that the CPU has taken because the device asked for could not.
+    #[must_use]
+    pub fn fallbacks(&self) -> u64 {
+        self.accelerators.fallbacks()
+    }
+
+    /// Checks a model and loads it on the device that [`DeviceConfig::placement`] asks for: on the best CPU device by default.
+    /// Blocks while it reads and prepares the weights.
     ///
     /// # Errors
-    /// `InvalidInput` where the file is not a sound model or the device cannot run it.
+    /// `InvalidInput` where the file is not a sound model or the device cannot run it; where no fallback to the CPU is
+    /// allowed, `Unavailable`, `Overloaded` or `Unsupported` where the device is missing, full or without one of the
+    /// model's operators.
     pub fn load(&self, source: ModelSource) -> Result<Arc<dyn Graph>, Failure> {
-        let (bytes, folder) = match source {
-            ModelSource::Bytes(bytes) => (bytes, None),
-            ModelSource::File(path) => {
-                let bytes = std::fs::read(&path).map_err(DeviceError::Read)?;
-                (bytes.into(), Some(path.parent().unwrap_or(Path::new(".")).to_owned()))
-            }
-        };
+        let (bytes, folder) = read(source)?;
         let model = Model::read(bytes.clone(), folder.as_deref()).map_err(DeviceError::from)?;
+        if let Some(graph) = self.accelerators.load(&model, &self.placement)? {
+            return Ok(graph);
+        }
         Ok(match &self.runtime {
             Ok(runtime) => match self.small(runtime, &model, &bytes) {
                 Some(graph) => graph,
@@ -127,6 +158,17 @@ impl Devices {
         match self.small_models {
             SmallModels::BuiltIn => small::load(runtime, model, bytes),
             SmallModels::OnnxRuntime => None,
+        }
+    }
+}
+
+/// A model's bytes, and the folder that its other files may be in.
+fn read(source: ModelSource) -> Result<(Bytes, Option<PathBuf>), DeviceError> {
+    match source {
+        ModelSource::Bytes(bytes) => Ok((bytes, None)),
+        ModelSource::File(path) => {
+            let bytes = std::fs::read(&path).map_err(DeviceError::Read)?;
+            Ok((bytes.into(), Some(path.parent().unwrap_or(Path::new(".")).to_owned())))
         }
     }
 }

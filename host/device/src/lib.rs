@@ -8,6 +8,7 @@
 
 #![deny(missing_docs)]
 
+mod accelerator;
 mod accelerators;
 mod error;
 mod inventory;
@@ -15,5 +16,6 @@ mod onnxruntime;
 mod reference;
 mod small;
 
+pub use accelerator::{Accelerator, DeviceLoad, folding};
 pub use error::DeviceError;
 pub use inventory::{DeviceConfig, DeviceReport, Devices, ModelSource, SmallModels};

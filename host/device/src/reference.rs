@@ -19,7 +19,7 @@ mod vector;
 use std::sync::Arc;
 
 use array::Array;
-use fold::Kernels;
+pub(crate) use fold::Kernels;
 use program::Program;
 use scorehost_core::{Failure, NamedTensor, NamedTensors, Signature};
 use scorehost_graph::{Model, Node, Options};

@@ -1,0 +1,139 @@
+//! Constants in the forms that kernels want, each made and uploaded once for all plans of a graph.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use half::{bf16, f16};
+use scorehost_core::{DType, Tensor};
+use sha2::{Digest, Sha256};
+
+/// How a constant is laid out on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Form {
+    /// As it is.
+    Plain,
+    /// `[out, in, kernel…]` as `[out, kernel…, in]`, `in` filled up with zeros to this number.
+    ChannelsLast { padded: u64 },
+    /// `[channels, 1, kernel…]` as `[kernel…, channels]`.
+    Depthwise,
+}
+
+/// Constants of a graph, in the order of their first use.
+#[derive(Default)]
+pub(crate) struct Constants {
+    by_key: HashMap<([u8; 32], DType, Form), usize>,
+    /// Bytes that are not on the device yet; empty once they are.
+    pub(crate) pending: Vec<(usize, Vec<u8>)>,
+    pub(crate) count: usize,
+    /// Digests of large tensors by address; the bytes are kept, so that no other tensor can come to the same address.
+    digests: HashMap<(usize, usize), ([u8; 32], Bytes)>,
+}
+
+impl Constants {
+    /// The number of a constant in a form and stored dtype.
+    pub(crate) fn get(&mut self, tensor: &Tensor, stored: DType, form: Form) -> Result<usize, String> {
+        let key = (self.digest(tensor), stored, form);
+        if let Some(id) = self.by_key.get(&key) {
+            return Ok(*id);
+        }
+        let bytes = arranged(tensor, stored, form)?;
+        let id = self.count;
+        self.count += 1;
+        self.by_key.insert(key, id);
+        self.pending.push((id, bytes));
+        Ok(id)
+    }
+
+    /// Small tensors, which planning makes anew, are hashed each time.
+    fn digest(&mut self, tensor: &Tensor) -> [u8; 32] {
+        let hash = || {
+            let mut hash = Sha256::new();
+            hash.update([tensor.dtype() as u8]);
+            tensor.shape().iter().for_each(|size| hash.update(size.to_le_bytes()));
+            hash.update((tensor.shape().len() as u64).to_le_bytes());
+            hash.update(tensor.data());
+            hash.finalize().into()
+        };
+        if tensor.data().len() < 65536 {
+            return hash();
+        }
+        let key = (tensor.data().as_ptr() as usize, tensor.data().len());
+        let fresh = || (Sha256::digest(tensor.data()).into(), tensor.data().clone());
+        let content = self.digests.entry(key).or_insert_with(fresh).0;
+        let mut hash = Sha256::new();
+        hash.update(content);
+        hash.update([tensor.dtype() as u8]);
+        tensor.shape().iter().for_each(|size| hash.update(size.to_le_bytes()));
+        hash.finalize().into()
+    }
+}
+
+fn arranged(tensor: &Tensor, stored: DType, form: Form) -> Result<Vec<u8>, String> {
+    let bytes = stored_as(tensor, stored)?;
+    let size = stored.size().ok_or("strings cannot be on this device")?;
+    let shape = tensor.shape();
+    Ok(match form {
+        Form::Plain => bytes,
+        Form::ChannelsLast { padded } => {
+            let (out, channels, taps) =
+                (shape[0] as usize, shape[1] as usize, shape[2..].iter().product::<u64>() as usize);
+            let mut turned = vec![0; out * taps * padded as usize * size];
+            for o in 0..out {
+                for c in 0..channels {
+                    for t in 0..taps {
+                        let from = ((o * channels + c) * taps + t) * size;
+                        let to = ((o * taps + t) * padded as usize + c) * size;
+                        turned[to..to + size].copy_from_slice(&bytes[from..from + size]);
+                    }
+                }
+            }
+            turned
+        }
+        Form::Depthwise => {
+            let (channels, taps) = (shape[0] as usize, shape[1..].iter().product::<u64>() as usize);
+            let mut turned = vec![0; bytes.len()];
+            for c in 0..channels {
+                for t in 0..taps {
+                    let (from, to) = ((c * taps + t) * size, (t * channels + c) * size);
+                    turned[to..to + size].copy_from_slice(&bytes[from..from + size]);
+                }
+            }
+            turned
+        }
+    })
+}
+
+/// The elements under another floating-point type.
+fn stored_as(tensor: &Tensor, stored: DType) -> Result<Vec<u8>, String> {
+    if tensor.dtype() == stored {
+        return Ok(tensor.data().to_vec());
+    }
+    let values = floats(tensor).ok_or_else(|| format!("a {} constant cannot be stored as {stored}", tensor.dtype()))?;
+    Ok(match stored {
+        DType::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        DType::F16 => {
+            narrowed(&values, f16::MAX.to_f32()).flat_map(|value| f16::from_f32(value).to_le_bytes()).collect()
+        }
+        DType::BF16 => {
+            narrowed(&values, bf16::MAX.to_f32()).flat_map(|value| bf16::from_f32(value).to_le_bytes()).collect()
+        }
+        _ => return Err(format!("a {} constant cannot be stored as {stored}", tensor.dtype())),
+    })
+}
+
+/// Numbers with those beyond the narrower type's range at its ends: exporters write the lowest F32 for "masked", which
+/// must not become an infinity that is multiplied by zero.
+fn narrowed(values: &[f32], most: f32) -> impl Iterator<Item = f32> {
+    values.iter().map(move |value| if value.is_finite() { value.clamp(-most, most) } else { *value })
+}
+
+fn floats(tensor: &Tensor) -> Option<Vec<f32>> {
+    let data = tensor.data();
+    Some(match tensor.dtype() {
+        DType::F32 => data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        DType::F64 => data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
+        DType::F16 => data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
+        DType::BF16 => data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
+        _ => return None,
+    })
+}

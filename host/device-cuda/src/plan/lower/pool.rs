@@ -1,0 +1,51 @@
+//! Pooling over windows.
+
+use scorehost_graph::Node;
+
+use super::attributes::{int, ints};
+use super::convolution::{Window, index};
+use crate::kernels::{self, File};
+use crate::plan::expression::THREADS;
+use crate::plan::launch::{Arg, Cost, Work};
+use crate::plan::planner::Planner;
+use crate::plan::view::channels_last;
+
+pub(super) fn pool(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
+    let id = planner.input(node, 0)?;
+    let (x, dtype) = planner.compute_view(id)?;
+    if x.shape.len() < 3 {
+        return Err(format!("expected spatial dimensions, got {:?}", x.shape));
+    }
+    let kernel_shape = ints(node, "kernel_shape").ok_or("its kernel shape is missing")?;
+    let window = Window::of(node, &x.shape[2..], &kernel_shape)?;
+    let rank = x.shape.len();
+    let mut shape = vec![x.shape[0], x.shape[1]];
+    shape.extend(window.output[5 - rank..].iter().map(|size| *size as u64));
+    let mut y = planner.buffer(x.dtype, shape);
+    if x.is_channels_last() {
+        y.steps = channels_last(&y.shape);
+    }
+    let mode = match (&*node.operator, int(node, "count_include_pad", 0)) {
+        ("MaxPool", _) => 0,
+        (_, 0) => 1,
+        _ => 2,
+    };
+    let name = kernels::name(x.dtype).ok_or("strings cannot be pooled")?;
+    let kernel = kernels::fixed(File::Conv, "pool", &[("T", name), ("ACT", "0"), ("VEC", "1")]);
+    let total = index(y.elements())?;
+    let mut args =
+        vec![Arg::Place((&x).into()), Arg::Place((&y).into()), Arg::Words(window.words(1, &x, &y)), Arg::Int(mode)];
+    args.extend(window.end.map(|size| Arg::Int(size as i32)));
+    let cost = Cost {
+        bytes: (x.elements() + y.elements()) * x.dtype.size().unwrap_or(1) as u64,
+        operations: y.elements() * window.kernel.iter().product::<i64>() as u64,
+    };
+    if total > 0 {
+        planner.launch(
+            Work::Kernel { kernel, blocks: [total.div_ceil(THREADS), 1, 1], threads: THREADS, shared: 0, args },
+            cost,
+        );
+    }
+    planner.set_view(node, y, dtype);
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Reductions over dimensions.
+
+use scorehost_core::DType;
+use scorehost_graph::Node;
+
+use super::attributes::{axis, int, integers, ints};
+use super::convolution::index;
+use super::gather::walk;
+use crate::kernels::{self, File};
+use crate::plan::expression::THREADS;
+use crate::plan::launch::{Arg, Cost, Work};
+use crate::plan::planner::{Planner, Value};
+use crate::plan::view::View;
+
+/// The kernels' number of a reduction.
+pub(super) fn operation(name: &str) -> Option<u32> {
+    Some(match name {
+        "ReduceSum" => 0,
+        "ReduceMean" => 1,
+        "ReduceMax" => 2,
+        "ReduceMin" => 3,
+        "ReduceProd" => 4,
+        "ReduceL1" => 5,
+        "ReduceL2" => 6,
+        "ReduceSumSquare" => 7,
+        "ReduceLogSum" => 8,
+        "ReduceLogSumExp" => 9,
+        _ => return None,
+    })
+}
+
+pub(super) fn reduce(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
+    let id = planner.input(node, 0)?;
+    let (view, dtype) = planner.compute_view(id)?;
+    let axes = match node.inputs.get(1).copied().flatten() {
+        Some(axes) => Some(integers(planner.host(axes)?)?),
+        None => ints(node, "axes"),
+    };
+    let axes =
+        axes.unwrap_or_default().into_iter().map(|d| axis(d, view.shape.len())).collect::<Result<Vec<_>, _>>()?;
+    if axes.is_empty() && int(node, "noop_with_empty_axes", 0) != 0 {
+        planner.set(node, 0, Value::Stored(view, dtype));
+        return Ok(());
+    }
+    let gone: Vec<usize> = (0..view.shape.len()).filter(|d| axes.is_empty() || axes.contains(d)).collect();
+    let number = operation(&node.operator).ok_or("is no reduction")?;
+    let y = over(planner, &view, &gone, number)?;
+    let shape: Vec<u64> = if int(node, "keepdims", 1) != 0 {
+        (0..view.shape.len()).map(|d| if gone.contains(&d) { 1 } else { view.shape[d] }).collect()
+    } else {
+        y.shape.clone()
+    };
+    let y = y.reshaped(&shape).ok_or("has an impossible shape")?;
+    planner.set_view(node, y, dtype);
+    Ok(())
+}
+
+pub(super) fn global(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
+    let id = planner.input(node, 0)?;
+    let (view, dtype) = planner.compute_view(id)?;
+    let gone: Vec<usize> = (2..view.shape.len()).collect();
+    let y = over(planner, &view, &gone, if &*node.operator == "GlobalMaxPool" { 2 } else { 1 })?;
+    let mut shape = view.shape[..2.min(view.shape.len())].to_vec();
+    shape.resize(view.shape.len(), 1);
+    planner.set_view(node, y.reshaped(&shape).ok_or("has an impossible shape")?, dtype);
+    Ok(())
+}
+
+/// The view without the dimensions `gone`, row-major.
+fn over(planner: &mut Planner<'_>, view: &View, gone: &[usize], number: u32) -> Result<View, String> {
+    let kept: Vec<usize> = (0..view.shape.len()).filter(|d| !gone.contains(d)).collect();
+    let pick =
+        |which: &[usize]| -> (Vec<u64>, Vec<i64>) { which.iter().map(|d| (view.shape[*d], view.steps[*d])).unzip() };
+    let ((sizes, steps), (gone_sizes, gone_steps)) = (pick(&kept), pick(gone));
+    let y = planner.buffer(view.dtype, sizes.clone());
+    let (total, count) = (index(y.elements())?, index(gone_sizes.iter().product())?);
+    if total == 0 {
+        return Ok(y);
+    }
+    if count == 0 && !matches!(number, 0 | 4 | 5 | 6 | 7) {
+        return Err("there is nothing to reduce".to_owned());
+    }
+    if view.dtype == DType::Bool {
+        return Err("BOOL is not reduced on this device".to_owned());
+    }
+    let name = kernels::name(view.dtype).ok_or("strings cannot be reduced")?;
+    let close = gone_sizes.iter().zip(&gone_steps).any(|(size, step)| *size > 1 && *step == 1);
+    let by_warp = count >= 32 && (close || total < 4096);
+    let entry = if by_warp { "reduce_warp" } else { "reduce_thread" };
+    let kernel = kernels::fixed(File::Reduce, entry, &[("T", name), ("OP", &number.to_string())]);
+    let args = vec![
+        Arg::Place(view.into()),
+        Arg::Place((&y).into()),
+        Arg::Words(walk(&sizes, &steps)?),
+        Arg::Words(walk(&gone_sizes, &gone_steps)?),
+        Arg::Int(total as i32),
+        Arg::Int(count as i32),
+    ];
+    let blocks = if by_warp { total.div_ceil(THREADS / 32) } else { total.div_ceil(THREADS) };
+    let cost = Cost {
+        bytes: (view.elements() + y.elements()) * view.dtype.size().unwrap_or(1) as u64,
+        operations: view.elements(),
+    };
+    planner.launch(Work::Kernel { kernel, blocks: [blocks, 1, 1], threads: THREADS, shared: 0, args }, cost);
+    Ok(y)
+}
