@@ -11,6 +11,9 @@
 //! | `FusedAttention` | Q, K, V, \[mask\] | Y = Softmax(scale · Q Kᵀ + mask) V, in the layout of Q; the mask broadcasts to \[batch, heads, q, k\] | `heads`, `scale`, `layout`: `BSH` for \[batch, sequence, heads · size\], `BNSH` for \[batch, heads, sequence, size\] |
 //! | `SkipLayerNorm` | X, residual, scale, \[bias\] | Y = LayerNormalization(X + residual) over the last dimension, \[X + residual\] | `epsilon` |
 //!
+//! Only `FP32` is fused, and only where nobody else reads the values between. Before a convolution and behind it, scales and
+//! shifts for each channel (`BatchNormalization` among them) go into its weights, which leaves a `Conv`.
+//!
 //! The activation is the attribute `activation`, one of [`ACTIVATIONS`] or absent, with the parameters `activation_alpha` and
 //! `activation_beta`: for `Clip` the lower and upper bound, for `HardSigmoid` and `LeakyRelu` the operator's own, with ONNX's
 //! defaults where absent. `Gelu` is the form with the error function, `Swish` is x · sigmoid(alpha · x).

@@ -129,6 +129,10 @@ fn operators_that_mix_rows_are_told() {
     mixed(table().node("DynamicQuantizeLinear x -> y s z", &[]), "may mix");
     mixed(table().node("Mystery x -> y", &[]), "not known");
     mixed(table().ints("p", &[1, 0, -1, 0]).node("Pad x p -> y", &[]), "number of rows");
+    let pool = || Builder::floats(&[("x", &[-1, 1, 8, 8])]);
+    let window = [("kernel_shape", ints(&[2, 2]))];
+    apart(pool().node("MaxPool x -> y", &window));
+    mixed(pool().node("MaxPool x -> z y", &window), "through all rows");
     let norm = table().ones("s", &[4]).ones("b", &[4]).ones("m", &[4]).ones("v", &[4]);
     mixed(norm.node("BatchNormalization x s b m v -> y", &[("training_mode", int(1))]), "training");
 }

@@ -183,7 +183,7 @@ fn written_out_activations_are_found() {
     let swish = swish.node("Add x three -> a", &[]).node("Clip a zero six -> b", &[]).node("Mul x b -> c", &[]);
     check(swish.node("Div c sixth -> y", &[]), "HardSwish");
     check(x().node("Sigmoid x -> s", &[]).node("Mul x s -> y", &[]), "Swish");
-    let gelu = number(number(number(x(), "root", 1.414_213_5), "one", 1.0), "half", 0.5);
+    let gelu = number(number(number(x(), "root", std::f32::consts::SQRT_2), "one", 1.0), "half", 0.5);
     let gelu = gelu.node("Div x root -> a", &[]).node("Erf a -> b", &[]).node("Add b one -> c", &[]);
     check(gelu.node("Mul x c -> d", &[]).node("Mul d half -> y", &[]), "Gelu");
     let tanh = number(

@@ -5,12 +5,12 @@ use scorehost_core::DType;
 use super::Operator;
 use super::conv::Window;
 use crate::infer::context::{Fact, one, wrong};
-use crate::infer::flow::{first, mixes};
+use crate::infer::flow::{Axes, Flows, first, mixes, refuse};
 use crate::infer::{Answer, Context, Dim, Stop};
 
 pub(super) fn find(name: &str) -> Option<Operator> {
     Some(match name {
-        "MaxPool" | "AveragePool" | "LpPool" => Operator::new(pool, first),
+        "MaxPool" | "AveragePool" | "LpPool" => Operator::new(pool, pool_rows),
         "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => Operator::new(global, first),
         "MaxUnpool" => Operator::new(unpool, mixes),
         _ => return None,
@@ -31,6 +31,11 @@ fn pool(context: &mut Context<'_>) -> Answer {
     let dtype = context.dtype(0)?;
     let indices = Fact::new(DType::I64, Some(dims.clone()));
     Ok(vec![Some(Fact::new(dtype, Some(dims))), Some(indices)])
+}
+
+/// The places of maxima count through the whole batch.
+fn pool_rows(flows: &Flows<'_>) -> Axes {
+    if flows.node.output(1).is_some() { refuse("numbers places through all rows of the batch") } else { first(flows) }
 }
 
 fn global(context: &mut Context<'_>) -> Answer {
