@@ -82,7 +82,7 @@ const ROUND: f32 = 12_582_912.0;
 /// e^x. Infinite and subnormal results are right to the last place or so; NaN stays NaN.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    const LN2_HIGH: f32 = 0.693_359_375;
+    const LN2_HIGH: f32 = 6.933_594e-1;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     const TERMS: [f32; 5] = [1.394_858_1e-3, 8.375_129e-3, 4.166_621_7e-2, 1.666_641_5e-1, 0.5];
     // Beyond these the result is 0 or infinite anyway.
@@ -118,7 +118,7 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn tanh(x: f32) -> f32 {
     const TERMS: [f32; 6] =
-        [2.295_826_7e-3, -8.346_965e-3, 2.176_995_5e-2, -5.395_940_5e-2, 1.333_330_4e-1, -3.333_333_3e-1];
+        [2.295_826_8e-3, -8.346_965e-3, 2.176_995_6e-2, -5.395_940_3e-2, 1.333_330_4e-1, -3.333_333_4e-1];
     let square = x * x;
     let mut series = TERMS[0];
     series = series.mul_add(square, TERMS[1]);
@@ -136,16 +136,23 @@ pub(crate) fn tanh(x: f32) -> f32 {
 /// The error function: a polynomial in the square below 1, 1 - e^polynomial above.
 #[inline(always)]
 pub(crate) fn erf(x: f32) -> f32 {
-    const NEAR: [f32; 7] =
-        [7.882_497e-5, -8.018_855e-4, 5.189_312e-3, -2.685_433e-2, 1.128_359_7e-1, -3.761_262_7e-1, 1.128_379_2];
+    const NEAR: [f32; 7] = [
+        7.882_497e-5,
+        -8.018_855e-4,
+        5.189_312e-3,
+        -2.685_433e-2,
+        1.128_359_7e-1,
+        -3.761_262_6e-1,
+        std::f32::consts::FRAC_2_SQRT_PI,
+    ];
     const FAR: [f32; 9] = [
         1.614_687e-6,
-        -4.560_358_9e-5,
-        5.928_845_4e-4,
-        -4.740_790_8e-3,
-        2.636_642_9e-2,
+        -4.560_359e-5,
+        5.928_845_5e-4,
+        -4.740_791e-3,
+        2.636_643e-2,
         -1.099_814_5e-1,
-        -6.319_334_6e-1,
+        -6.319_334_5e-1,
         -1.130_169,
         3.038_224e-4,
     ];

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use scorehost_core::{DType, Tensor};
 
 use super::{Array, Buffer, Elements, memory};

@@ -106,7 +106,7 @@ fn single(run: impl Fn(&mut Arguments<'_>) -> Results + Send + Sync + 'static) -
 /// Runs with all floats in single precision, and gives results the type of the first input again.
 fn in_single(inputs: &Arguments<'_>, run: impl Fn(&mut Arguments<'_>) -> Results) -> Results {
     let dtype = inputs.get(0)?.elements.dtype();
-    let narrow = |input: &Option<Arc<Array>>| input.as_ref().map(|input| narrowed(input));
+    let narrow = |input: &Option<Arc<Array>>| input.as_ref().map(narrowed);
     let mut narrowed: Vec<Option<Arc<Array>>> = inputs.0.iter().map(narrow).collect();
     let results = run(&mut Arguments(&mut narrowed))?;
     Ok(results.into_iter().map(|result| rounded(result, dtype)).collect())

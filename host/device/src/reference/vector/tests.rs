@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use super::{Body, Erf, Exp, Gelu, Sigmoid, Sum, Tanh, dispatch, erf, exp, sigmoid, tanh};
 
 /// Largest error in units in the last place over a grid and around its ends.

@@ -48,7 +48,7 @@ fn combine(inputs: &mut Arguments<'_>, f: impl Fn(f32, f32) -> f32 + Copy) -> Re
     if left.shape == shape {
         let mut result = inputs.own(0)?;
         let right = inputs.get(1)?;
-        each_run(result.numbers_mut()?, right.typed()?, &shape, &right.shape, |a, b| f(a, b));
+        each_run(result.numbers_mut()?, right.typed()?, &shape, &right.shape, f);
         return Ok(vec![result]);
     }
     if right.shape == shape {

@@ -107,10 +107,13 @@ fn seen(geometry: &Geometry, place: usize, with_padding: bool) -> usize {
     (0..3).map(along).product()
 }
 
+/// What a whole channel becomes.
+type Whole = dyn Fn(&[f32]) -> f32 + Send + Sync;
+
 /// `GlobalAveragePool`, `GlobalMaxPool` and `GlobalLpPool`.
 pub(crate) fn global(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let power = attributes.int("p", 2)? as f32;
-    let whole: Box<dyn Fn(&[f32]) -> f32 + Send + Sync> = match &*attributes.0.operator {
+    let whole: Box<Whole> = match &*attributes.0.operator {
         "GlobalAveragePool" => Box::new(|values| vector::dispatch(vector::Sum, values) / values.len() as f32),
         "GlobalMaxPool" => Box::new(|values| vector::dispatch(vector::Largest, values)),
         _ => Box::new(move |values| values.iter().map(|x| x.abs().powf(power)).sum::<f32>().powf(1.0 / power)),

@@ -1,5 +1,6 @@
 //! Fast kernels against the definitions, computed element by element in double precision. Fresh memory is NaN in tests, so
 //! that an element which a kernel does not write is seen.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod networks;
 mod windows;

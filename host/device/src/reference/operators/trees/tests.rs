@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use super::fast::Fast;
 use super::forest::{Forest, Mode, Tree};
 
