@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use scorehost_control::{
-    Control, Difference, Latency, LiveReplicas, LogFeed, LogTail, Reports, ServiceLogs, VersionReport,
+    Control, Difference, Latency, LiveReplicas, LogFeed, LogTail, Reports, ServiceLogs, VersionReport, wire,
 };
 use scorehost_core::{BoxFuture, Failure, LogLevel, ServiceName};
 use scorehost_ingress::{Body, Counters, Management, Span, StatisticsSource};
+use scorehost_memory::{GraphSnapshot, ModelMemory};
 use scorehost_telemetry::metrics::LiveService;
 use scorehost_telemetry::{
     ComparisonSnapshot, Comparisons, Followed, Follower, LogBook, LogLine, Measure, ServiceSnapshot, Statistics,
@@ -47,6 +48,7 @@ impl StatisticsSource for StatisticsDoor {
             fail: span(found.fail),
             queue: span(found.queue),
             compute: span(found.compute_infer),
+            batches: found.batches.iter().map(|batch| (batch.batch_size, span(batch.compute_infer))).collect(),
         })
     }
 }
@@ -60,6 +62,7 @@ pub(crate) struct ReportDoor {
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) comparisons: Arc<Comparisons>,
     pub(crate) live: Arc<LiveVersions>,
+    pub(crate) memory: ModelMemory,
 }
 
 impl Reports for ReportDoor {
@@ -71,6 +74,17 @@ impl Reports for ReportDoor {
         };
         let versions = self.statistics.snapshot_of(service.as_str()).into_iter();
         versions.map(|version| report(&version, of(&version.version))).collect()
+    }
+
+    fn memory(&self) -> wire::ModelMemory {
+        let snapshot = self.memory.snapshot();
+        wire::ModelMemory {
+            budget: snapshot.budget,
+            loaded_bytes: snapshot.loaded_bytes,
+            loads: snapshot.loads,
+            evictions: snapshot.evictions,
+            models: snapshot.graphs.iter().map(loaded).collect(),
+        }
     }
 
     fn replicas(&self) -> Vec<LiveReplicas> {
@@ -87,6 +101,18 @@ impl Reports for ReportDoor {
             })
         };
         self.live.snapshot().into_iter().filter_map(of).collect()
+    }
+}
+
+fn loaded(graph: &GraphSnapshot) -> wire::LoadedModel {
+    wire::LoadedModel {
+        model: graph.model.to_string(),
+        digest: graph.key.to_string(),
+        bytes: graph.bytes,
+        loaded: graph.loaded,
+        pinned: graph.pinned,
+        users: graph.users,
+        idle_ms: graph.idle.map(|idle| idle.as_millis() as u64),
     }
 }
 

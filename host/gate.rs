@@ -155,12 +155,14 @@ fn given(capability: &str, grants: &Grants) -> String {
         "clocks" => !grants.clock,
         "random" => !grants.random,
         "outgoing http" => grants.outbound.is_empty(),
+        "services" => grants.services.is_empty(),
         "files" | "network" => true,
         _ => false,
     };
     match capability {
         _ if nothing => "nothing".to_owned(),
         "outgoing http" => grants.outbound.iter().map(place).collect::<Vec<_>>().join(", "),
+        "services" => grants.services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         _ => "granted".to_owned(),
     }
 }

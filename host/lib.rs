@@ -4,12 +4,16 @@
 //! configurations, hands each room the traits of its neighbours, and realises desired services (`reconciler` and
 //! `realiser`). Deliberately not here: anything that could be a room's own job.
 
+mod accelerators;
 mod access;
+mod batching;
+mod calls;
 mod doors;
 mod gate;
 mod local;
 mod machine;
 mod metrics;
+mod model_facts;
 mod models;
 mod observe;
 mod realiser;
@@ -27,7 +31,6 @@ use scorehost_cli::{
 };
 use scorehost_control::wire::Device;
 use scorehost_core::Failure;
-use scorehost_device::Devices;
 use scorehost_scorer::{Advisories, Finding, PrivateKey, PublicKey};
 
 use crate::observe::Observers;
@@ -50,7 +53,7 @@ impl Host for Assembly {
     }
 
     fn devices(&self, onnxruntime: Option<PathBuf>) -> Result<Vec<Device>, Failure> {
-        let devices = Devices::discover(device_config(onnxruntime, None, cores()));
+        let devices = accelerators::list(device_config(onnxruntime, None, cores()));
         Ok(devices.reports().iter().map(wire_device).collect())
     }
 

@@ -67,7 +67,10 @@ impl Bench {
         let config = EngineConfig { cache_dir: cache_dir(), max_replicas: 4, ..EngineConfig::default() };
         Ok(Self {
             engine: Engine::new(config)?,
-            devices: Arc::new(Devices::discover(device_config(options.onnxruntime.clone(), None, cores()))),
+            devices: Arc::new(crate::accelerators::discover(
+                device_config(options.onnxruntime.clone(), None, cores()),
+                None,
+            )),
             dispatcher: Arc::new(Dispatcher::new(DispatchConfig::default())?),
             clock: Arc::new(SystemClock),
         })
@@ -105,6 +108,7 @@ impl Bench {
             version: Arc::clone(spec.version.as_str()),
             models: ModelSet::new(models),
             loader: Arc::new(loader),
+            services: Arc::new(crate::calls::Alone),
             logs,
             collector: Arc::new(NothingCollected),
             variables: spec.variables.clone(),
@@ -125,7 +129,8 @@ fn spec(options: &RunOptions, scorer: &Scorer, models: &[DeployedModel]) -> Resu
     let name: ServiceName = "local-run".parse()?;
     let admission = Admission { scoring_timeout: options.timeout, ..Admission::default() };
     let (clock, random) = (options.clock, options.random);
-    let grants = Grants { memory_bytes: options.memory_bytes, clock, random, outbound: options.outbound.clone() };
+    let (memory_bytes, outbound) = (options.memory_bytes, options.outbound.clone());
+    let grants = Grants { memory_bytes, clock, random, outbound, ..Grants::default() };
     Ok(ServiceSpec {
         scorer: Some(ScorerRef { component: scorer.digest() }),
         models: models.iter().map(|model| scorehost_core::ModelRef { id: model.id.clone() }).collect(),

@@ -4,11 +4,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use scorehost_batcher::Dispatcher;
-use scorehost_core::{BoxFuture, Failure, Service, ServiceName, VersionKey};
+use scorehost_core::{BoxFuture, Copied, Failure, Service, ServiceName, VersionKey};
+use scorehost_device::{DeviceLoad, Devices};
 use scorehost_ingress::{Certificates, MetricsSource, MetricsText, error_answers};
-use scorehost_router::RoutedService;
+use scorehost_memory::{MemorySnapshot, ModelMemory};
+use scorehost_router::{CacheSignals, RoutedService};
 use scorehost_telemetry::access::AccessLog;
-use scorehost_telemetry::metrics::{Export, Format, HostState, LiveReplicas, LiveService, Process, Scrape, render};
+use scorehost_telemetry::metrics::{
+    DeviceState, Export, Format, HostState, LiveCache, LiveReplicas, LiveService, ModelMemoryState, Process, Scrape,
+    render,
+};
 use scorehost_telemetry::otlp::LogExport;
 use scorehost_telemetry::{Comparisons, DataCollector, LogBook, OutboxCounts, Recorder, Statistics, trace};
 use tokio::runtime::Handle;
@@ -83,12 +88,33 @@ fn live_service(version: &RoutedService) -> LiveService {
         queued: signals.pool.map_or(0, |pool| pool.queued as u64),
         replicas,
         scalings: Vec::new(),
+        cache: signals.cache.map(live_cache),
+    }
+}
+
+fn live_cache(cache: CacheSignals) -> LiveCache {
+    let CacheSignals { entries, bytes, hits, misses, hit_time, miss_time } = cache;
+    LiveCache { entries, bytes, hits, misses, hit_time, miss_time }
+}
+
+fn sum(a: LiveCache, b: LiveCache) -> LiveCache {
+    LiveCache {
+        entries: a.entries + b.entries,
+        bytes: a.bytes + b.bytes,
+        hits: a.hits + b.hits,
+        misses: a.misses + b.misses,
+        hit_time: a.hit_time + b.hit_time,
+        miss_time: a.miss_time + b.miss_time,
     }
 }
 
 fn add(kept: &mut LiveService, other: &LiveService) {
     kept.in_flight += other.in_flight;
     kept.queued += other.queued;
+    kept.cache = match (kept.cache, other.cache) {
+        (Some(a), Some(b)) => Some(sum(a, b)),
+        (one, other) => one.or(other),
+    };
     kept.replicas = match (kept.replicas, other.replicas) {
         (Some(a), Some(b)) => Some(LiveReplicas {
             busy: a.busy + b.busy,
@@ -100,12 +126,19 @@ fn add(kept: &mut LiveService, other: &LiveService) {
     };
 }
 
+fn device_state(load: DeviceLoad) -> DeviceState {
+    let DeviceLoad { name, used_bytes, limit_bytes, busy_seconds, running, healthy } = load;
+    DeviceState { name, used_bytes, limit_bytes, busy_seconds, running, healthy }
+}
+
 /// The rooms that metrics are collected from.
 pub(crate) struct Rooms {
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) comparisons: Arc<Comparisons>,
     pub(crate) live: Arc<LiveVersions>,
     pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) memory: ModelMemory,
+    pub(crate) devices: Arc<Devices>,
     pub(crate) collector: Arc<DataCollector>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) logs: Arc<LogBook>,
@@ -125,15 +158,22 @@ impl Rooms {
     }
 
     fn host(&self) -> HostState {
-        let models = self.dispatcher.signals();
+        let (models, memory) = (self.dispatcher.signals(), self.memory.snapshot());
+        // Graphs that are not loaded have a lane all the same.
+        let absent = memory.graphs.len() - memory.loaded();
         HostState {
             version: env!("CARGO_PKG_VERSION"),
             ready: self.ready.load(Ordering::Acquire),
             connections: self.connections.load(Ordering::Relaxed) as u64,
-            models: models.graphs as u64,
+            models: models.graphs.saturating_sub(absent) as u64,
             model_bytes: models.memory_bytes,
             model_calls_queued: models.queued as u64,
+            model_memory: model_memory(memory),
+            devices: self.devices.loads().into_iter().map(device_state).collect(),
+            device_fallbacks: self.devices.fallbacks(),
+            batches: self.dispatcher.batches(),
             errors: error_answers(),
+            copied: Copied::ALL.into_iter().map(|place| (place.name(), place.total())).collect(),
             collector: self.collector.counts(),
             uploads: self.collector.uploads(),
             recorded: self.recorder.counts(),
@@ -155,6 +195,20 @@ impl Rooms {
             failed: counts.failed,
         };
         spans.into_iter().chain(logs).chain(access).map(export).collect()
+    }
+}
+
+fn model_memory(memory: MemorySnapshot) -> ModelMemoryState {
+    let pinned = memory.graphs.iter().filter(|graph| graph.pinned && graph.loaded);
+    ModelMemoryState {
+        budget: memory.budget,
+        known: memory.graphs.len() as u64,
+        bytes: memory.loaded_bytes,
+        pinned_bytes: pinned.map(|graph| graph.bytes).sum(),
+        loads: memory.loads,
+        failures: memory.failures,
+        evictions: memory.evictions,
+        reloads: memory.reloads,
     }
 }
 

@@ -1,68 +1,238 @@
-//! Loaded graphs: from a registered model's files to something that can be called, each file's weights loaded once.
+//! Deployed models: from a registered model's files to something that can be called, each graph's weights in memory once and
+//! only while there is room.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use scorehost_batcher::{Dispatcher, QueueLimits};
+use scorehost_batcher::{Caller, Deployed, Dispatcher};
+pub(crate) use scorehost_control::files::graph_path;
 use scorehost_core::{
-    Admission, BoxFuture, DeployedModel, Digest, Failure, Graph, GraphLoader, Model, ModelId, ModelRef, ServiceSpec,
+    BoxFuture, DeployedModel, Digest, Failure, Graph, GraphLoader, Model, ModelFiles, ModelId, ModelRef, ServiceSpec,
 };
-use scorehost_device::{Devices, ModelSource};
+use scorehost_device::{Devices, ModelSource, has_external_data, trim_memory};
+use scorehost_memory::{Audience, KeptModel, ModelMemory, Resident, Source, Wanted};
 use scorehost_registry::{RegisteredModel, Registry, StoredFile};
+use scorehost_telemetry::{LogBook, Statistics};
+
+use crate::batching::{Configured, unmerged};
+use crate::model_facts::ModelFacts;
+use crate::realiser::blocking;
 
 /// Turns registered models into callable ones.
 pub(crate) struct Models {
     registry: Arc<Registry>,
     devices: Arc<Devices>,
     dispatcher: Arc<Dispatcher>,
-    /// By the digest of the graph's file, so that versions and services with the same weights share them.
-    loaded: Mutex<HashMap<Digest, Weak<dyn Graph>>>,
+    memory: ModelMemory,
+    facts: Arc<ModelFacts>,
+    logs: Arc<LogBook>,
+    statistics: Arc<Statistics>,
+    /// Whether the services of an earlier run are back: until then only what is likely to be called is loaded.
+    restored: AtomicBool,
+    /// Models that the start of the host left for their first call.
+    left: Mutex<HashSet<ModelId>>,
+}
+
+/// The rooms that models are made of.
+pub(crate) struct Workshop {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) devices: Arc<Devices>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) memory: ModelMemory,
+    pub(crate) facts: Arc<ModelFacts>,
+    pub(crate) logs: Arc<LogBook>,
+    pub(crate) statistics: Arc<Statistics>,
 }
 
 impl Models {
-    pub(crate) fn new(registry: Arc<Registry>, devices: Arc<Devices>, dispatcher: Arc<Dispatcher>) -> Self {
-        Self { registry, devices, dispatcher, loaded: Mutex::default() }
+    pub(crate) fn new(workshop: Workshop) -> Self {
+        let Workshop { registry, devices, dispatcher, memory, facts, logs, statistics } = workshop;
+        Self {
+            registry,
+            devices,
+            dispatcher,
+            memory,
+            facts,
+            logs,
+            statistics,
+            restored: AtomicBool::new(false),
+            left: Mutex::default(),
+        }
     }
 
-    /// Loads one model of a deployment. Blocks.
+    /// From now on whatever is deployed is loaded at once, which shows that it can be.
+    pub(crate) fn are_restored(&self) {
+        self.restored.store(true, Ordering::Release);
+        self.left().clear();
+    }
+
+    /// Makes one model of a deployment callable, and loads it unless the host starts and there is no room for it anyway.
     ///
     /// # Errors
-    /// `NotFound` where it is not registered, `InvalidInput` where its graph cannot run, `Internal` where stored content
-    /// is damaged.
-    pub(crate) fn load(&self, model: &ModelRef, spec: &ServiceSpec) -> Result<DeployedModel, Failure> {
-        let registered = self.registry.model(&model.id)?;
-        let Admission { max_queue, max_queue_wait: max_wait, weight, .. } = spec.admission;
-        let limits = QueueLimits { max_queue: max_queue as usize, max_wait, weight };
-        let callable = match graph_file(&registered) {
-            Some(file) => {
-                Some(self.dispatcher.model_of_service(model.id.clone(), self.graph(file)?, limits, &spec.name))
-            }
+    /// `NotFound` where it is not registered, `InvalidInput` where its graph cannot run or its configuration does not fit,
+    /// `TooLarge` where it can never be loaded, `Internal` where stored content is damaged.
+    pub(crate) async fn load(self: &Arc<Self>, model: &ModelRef, spec: &ServiceSpec) -> Result<DeployedModel, Failure> {
+        let (this, id) = (Arc::clone(self), model.id.clone());
+        let Found { files, callable } = blocking(move || this.find(&id)).await?;
+        let callable = match callable {
+            Some(found) => Some(self.callable(found, &files, model, spec).await?),
             None => None,
         };
-        let files = self.registry.model_files(&model.id)?;
         Ok(DeployedModel { id: model.id.clone(), model: callable, files })
     }
 
-    fn graph(&self, file: &StoredFile) -> Result<Arc<dyn Graph>, Failure> {
-        if let Some(graph) = self.loaded().get(&file.digest).and_then(Weak::upgrade) {
-            return Ok(graph);
-        }
-        let path = self.registry.verify_blob(&file.digest)?;
-        let graph = self.devices.load(ModelSource::File(path))?;
-        let mut loaded = self.loaded();
-        loaded.retain(|_, graph| graph.strong_count() > 0);
-        // Two loads of one file may have raced; the first one stays, so that both callers share it.
-        if let Some(first) = loaded.get(&file.digest).and_then(Weak::upgrade) {
-            return Ok(first);
-        }
-        loaded.insert(file.digest, Arc::downgrade(&graph));
-        Ok(graph)
+    /// Whether the host is starting and has left one of these models for its first call.
+    pub(crate) fn are_cold(&self, models: &[ModelRef]) -> bool {
+        let left = self.left();
+        !self.restored.load(Ordering::Acquire) && models.iter().any(|model| left.contains(&model.id))
     }
 
-    fn loaded(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Weak<dyn Graph>>> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    fn left(&self) -> MutexGuard<'_, HashSet<ModelId>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    async fn callable(
+        self: &Arc<Self>,
+        found: Callable,
+        files: &Arc<dyn ModelFiles>,
+        model: &ModelRef,
+        spec: &ServiceSpec,
+    ) -> Result<Arc<dyn Model>, Failure> {
+        let Callable { wanted, configured } = found;
+        let graph = self.memory.open(wanted).await?;
+        configured.check(graph.signature())?;
+        let pin = if spec.pin_models { Some(graph.pin().await?) } else { None };
+        if self.restored.load(Ordering::Acquire) || self.facts.is_likely(graph.key()) {
+            let held = graph.acquire(None).await?;
+            let (this, configured, files) = (Arc::clone(&graph), configured.clone(), Arc::clone(files));
+            blocking(move || configured.warm_up(&*this, &*files)).await?;
+            drop(held);
+        }
+        if !graph.is_loaded() {
+            self.left().insert(model.id.clone());
+        }
+        self.remember(&graph).await?;
+        let callable =
+            self.dispatcher.deployed(self.deployed(&graph, &configured, model, spec), Arc::clone(&graph) as _);
+        let audience = Audience::new(model.id.clone(), self.logs.writer(&spec.name, spec.version.as_str()));
+        Ok(KeptModel::new(callable, graph, Some(audience), pin))
+    }
+
+    /// How calls of a graph wait and are merged for one deployment.
+    fn deployed(&self, graph: &Resident, configured: &Configured, model: &ModelRef, spec: &ServiceSpec) -> Deployed {
+        let version = spec.version.as_str();
+        let no_code = spec.scorer.is_none();
+        let caller = Caller {
+            service: spec.name.clone(),
+            version: Arc::clone(version),
+            replicas: !no_code,
+            statistics: no_code.then(|| self.statistics.service(&spec.name, version)),
+        };
+        let (limits, batches) = (configured.limits(&spec.admission), configured.batches(&spec.batching));
+        if graph.is_loaded() {
+            unmerged(&model.id.to_string(), spec, graph, batches.as_ref());
+        }
+        Deployed { id: model.id.clone(), caller, limits, batches, most_rows: configured.most_rows() }
+    }
+
+    /// Keeps what a load found out for the next start.
+    async fn remember(self: &Arc<Self>, graph: &Arc<Resident>) -> Result<(), Failure> {
+        let (facts, graph) = (Arc::clone(&self.facts), Arc::clone(graph));
+        blocking(move || facts.keep(graph.key(), &graph.facts())).await
+    }
+
+    /// What a deployment needs of a registered model. Blocks.
+    fn find(self: &Arc<Self>, id: &ModelId) -> Result<Found, Failure> {
+        let registered = self.registry.model(id)?;
+        let files = self.registry.model_files(id)?;
+        let callable = |file: &StoredFile| {
+            let configured = Configured::read(&file.path, &*files)?;
+            Ok::<_, Failure>(Callable { wanted: self.wanted(&registered, file)?, configured })
+        };
+        let callable = graph_file(&registered).map(callable).transpose()?;
+        Ok(Found { files, callable })
+    }
+
+    fn wanted(self: &Arc<Self>, model: &RegisteredModel, file: &StoredFile) -> Result<Wanted, Failure> {
+        let beside = if self.is_in_parts(model, file)? { model.files.clone() } else { vec![file.clone()] };
+        let key = if let [_] = beside.as_slice() { file.digest } else { key_of_folder(&beside) };
+        let source = StoredGraph {
+            registry: Arc::clone(&self.registry),
+            devices: Arc::clone(&self.devices),
+            graph: file.clone(),
+            folder: beside,
+        };
+        Ok(Wanted {
+            key,
+            model: model.id.clone(),
+            facts: self.facts.of(&key)?,
+            estimate: source.folder.iter().map(|file| file.size).sum::<u64>().max(1),
+            source: Box::new(source),
+        })
+    }
+
+    /// Whether the graph's weights are in files of their own, so that the graph's file alone does not say what it is.
+    fn is_in_parts(&self, model: &RegisteredModel, file: &StoredFile) -> Result<bool, Failure> {
+        if model.files.len() < 2 {
+            return Ok(false);
+        }
+        if let Some(known) = self.facts.is_in_parts(&file.digest)? {
+            return Ok(known);
+        }
+        let found = has_external_data(&self.registry.verify_blob(&file.digest)?)?;
+        self.facts.keep_in_parts(&file.digest, found)?;
+        Ok(found)
+    }
+}
+
+struct Found {
+    files: Arc<dyn ModelFiles>,
+    callable: Option<Callable>,
+}
+
+/// The graph of a model, and what the model's folder says of its calls.
+struct Callable {
+    wanted: Wanted,
+    configured: Configured,
+}
+
+/// A graph in the registry.
+struct StoredGraph {
+    registry: Arc<Registry>,
+    devices: Arc<Devices>,
+    graph: StoredFile,
+    /// The graph alone, or all files of a model whose weights are in files of their own.
+    folder: Vec<StoredFile>,
+}
+
+impl Source for StoredGraph {
+    fn load(&self) -> Result<Arc<dyn Graph>, Failure> {
+        // What went before may have left its memory to the heap.
+        trim_memory();
+        if let [_] = self.folder.as_slice() {
+            let path: PathBuf = self.registry.verify_blob(&self.graph.digest)?;
+            return self.devices.load(ModelSource::File(path));
+        }
+        let files = self.folder.iter().map(|file| (file.path.as_str(), file.digest));
+        let folder = self.registry.lay_out(files)?;
+        self.devices.load(ModelSource::File(folder.path().join(&self.graph.path)))
+    }
+}
+
+/// What names a graph with weights in other files: their paths and contents.
+fn key_of_folder(files: &[StoredFile]) -> Digest {
+    use sha2::{Digest as _, Sha256};
+
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update((file.path.len() as u64).to_le_bytes());
+        hash.update(file.path.as_bytes());
+        hash.update(file.digest.hex().as_bytes());
+    }
+    Digest::from_bytes(hash.finalize().into())
 }
 
 fn graph_file(model: &RegisteredModel) -> Option<&StoredFile> {
@@ -70,17 +240,7 @@ fn graph_file(model: &RegisteredModel) -> Option<&StoredFile> {
     model.files.iter().find(|file| file.path == path)
 }
 
-/// The path of a model that is its graph: the only `.onnx` file, or else the one called `model.onnx`.
-pub(crate) fn graph_path<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let mut graphs = paths.filter(|path| path.ends_with(".onnx"));
-    let mut others = graphs.clone().skip(1);
-    match others.next() {
-        None => graphs.next(),
-        Some(_) => graphs.find(|path| *path == "model.onnx" || path.ends_with("/model.onnx")),
-    }
-}
-
-/// Loads the graphs that wasi:nn guests bring along.
+/// Loads the graphs that wasi:nn guests bring along. They live as long as the guest's instance, outside the budget.
 pub(crate) struct GuestGraphs {
     pub(crate) devices: Arc<Devices>,
     pub(crate) dispatcher: Arc<Dispatcher>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scorehost_auth::Gatekeeper;
 use scorehost_core::{
     Access, BoxFuture, Clock, Collector, DeployedModel, Failure, GraphLoader, Logs, ModelSet, ScorerRef, Service,
-    ServiceName, ServiceSpec, VersionKey,
+    ServiceName, ServiceSpec, Services, VersionKey,
 };
 use scorehost_pool::{Pool, PoolConfig};
 use scorehost_registry::Registry;
@@ -25,6 +25,7 @@ pub(crate) struct Realiser {
     pub(crate) registry: Arc<Registry>,
     pub(crate) models: Arc<Models>,
     pub(crate) loader: Arc<dyn GraphLoader>,
+    pub(crate) services: Arc<dyn Services>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) logs: Arc<LogBook>,
     pub(crate) collector: Arc<DataCollector>,
@@ -59,8 +60,11 @@ impl Realiser {
     }
 
     async fn load_models(self: &Arc<Self>, spec: &Arc<ServiceSpec>) -> Result<Vec<DeployedModel>, Failure> {
-        let (this, spec) = (Arc::clone(self), Arc::clone(spec));
-        blocking(move || spec.models.iter().map(|model| this.models.load(model, &spec)).collect()).await
+        let mut models = Vec::with_capacity(spec.models.len());
+        for model in &spec.models {
+            models.push(self.models.load(model, spec).await?);
+        }
+        Ok(models)
     }
 
     async fn no_code(
@@ -80,7 +84,9 @@ impl Realiser {
         })?;
         let service =
             |version| Arc::new(RoutedService::no_code(spec, version, Arc::clone(&callable), self.calls.clone()));
-        if let Some(rehearsal) = Rehearsal::of(spec, &self.clock) {
+        // A model that is not loaded while the host starts is one that does not fit: its request would push out those that do.
+        let cold = self.models.are_cold(&spec.models);
+        if let Some(rehearsal) = Rehearsal::of(spec, &self.clock).filter(|_| !cold) {
             report("warming up");
             // Counted apart: nobody asked for these requests.
             let scratch = Statistics::new(&*self.clock).service(&spec.name, spec.version.as_str());
@@ -132,6 +138,7 @@ impl Realiser {
             version: Arc::clone(spec.version.as_str()),
             models: ModelSet::new(models),
             loader: Arc::clone(&self.loader),
+            services: Arc::clone(&self.services),
             logs,
             collector,
             variables: spec.variables.clone(),

@@ -22,7 +22,7 @@ impl Service for Fake {
     }
 
     fn infer<'a>(&'a self, _: InferRequest, _: CallContext) -> BoxFuture<'a, Result<InferResponse, Failure>> {
-        Box::pin(std::future::ready(Ok(InferResponse { outputs: vec![] })))
+        Box::pin(std::future::ready(Ok(InferResponse { outputs: vec![], cached: None })))
     }
 
     fn score<'a>(&'a self, _: RawRequest, _: CallContext) -> BoxFuture<'a, Result<RawResponse, Failure>> {
@@ -56,7 +56,8 @@ impl Workshop {
         }
         let (name, version) = (spec.name.clone(), Arc::clone(spec.version.as_str()));
         let interface = Interface::Tensors(Signature::default());
-        let status = ServiceStatus { name, version, interface, platform: "fake", models: vec![] };
+        let status =
+            ServiceStatus { name, version, interface, platform: "fake", models: vec![], batching: Default::default() };
         Ok(Arc::new(Fake { status, label }))
     }
 }

@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use scorehost_batcher::{DispatchConfig, Dispatcher};
-use scorehost_cli::ServeOptions;
+use scorehost_cli::{Limit, ServeOptions};
 use scorehost_control::client::Lent;
 use scorehost_control::{Control, ControlConfig, Facts, Neighbours, wire};
-use scorehost_core::{Clock, Failure, SystemClock};
-use scorehost_device::{DeviceConfig, DeviceReport, Devices, SmallModels};
+use scorehost_core::{Clock, DeviceKind, Failure, Placement, Precision, SystemClock};
+use scorehost_device::{DeviceConfig, DeviceReport, SmallModels};
 use scorehost_ingress::{Bound, Doors, Ingress, IngressConfig, Limits, MetricsDoor, Observe, Timeouts};
+use scorehost_memory::{MemoryConfig, ModelMemory};
 use scorehost_registry::Registry;
 use scorehost_router::{Executor, Mirror, Router, Runtime as CallRuntime};
 use scorehost_scorer::{Engine, EngineConfig};
@@ -20,11 +21,13 @@ use scorehost_telemetry::{CollectorConfig, Comparisons, DataCollector, Destinati
 use tokio::runtime::{Builder, Runtime};
 
 use crate::access::{self, Access};
+use crate::calls::ServiceCalls;
 use crate::doors::{LogDoor, ManagementDoor, ReportDoor, StatisticsDoor};
 use crate::gate::ComponentGate;
 use crate::machine::Linux;
 use crate::metrics::{LiveVersions, Metrics, Rooms};
-use crate::models::{GuestGraphs, Models};
+use crate::model_facts::ModelFacts;
+use crate::models::{GuestGraphs, Models, Workshop};
 use crate::observe::Observers;
 use crate::realiser::Realiser;
 use crate::reconciler::Reconciler;
@@ -38,12 +41,47 @@ pub(crate) fn device_config(onnxruntime: Option<PathBuf>, data_dir: Option<&Path
     DeviceConfig { onnxruntime, library_dirs, threads, ..DeviceConfig::default() }
 }
 
+/// Part of the machine's memory that loaded models may hold, and that their runs may use, where nobody says: the rest is for
+/// replicas, requests and whatever else runs here.
+const MODELS_PART: u64 = 2;
+const SCRATCH_PART: u64 = 4;
+
+/// A limit as given, or a part of what the machine or its control group has.
+fn limit(given: Option<Limit>, part: u64) -> Option<u64> {
+    given.map_or_else(|| Some(Linux::new().memory()? / part), Limit::bytes)
+}
+
 fn devices_of(options: &ServeOptions, threads: usize) -> DeviceConfig {
     let small_models = match options.small_models {
         scorehost_cli::SmallModels::BuiltIn => SmallModels::BuiltIn,
         scorehost_cli::SmallModels::Onnxruntime => SmallModels::OnnxRuntime,
     };
-    DeviceConfig { small_models, ..device_config(options.onnxruntime.clone(), Some(&options.data_dir), threads) }
+    let scratch_bytes = limit(options.models.model_scratch, SCRATCH_PART);
+    DeviceConfig {
+        small_models,
+        placement: placement(options),
+        scratch_bytes,
+        ..device_config(options.onnxruntime.clone(), Some(&options.data_dir), threads)
+    }
+}
+
+/// Where the models of all services run.
+fn placement(options: &ServeOptions) -> Placement {
+    use scorehost_cli::{ModelDevice, ModelPrecision};
+
+    Placement {
+        device: match options.devices.device {
+            ModelDevice::Cpu => DeviceKind::Cpu,
+            ModelDevice::Gpu => DeviceKind::Gpu,
+        },
+        precision: match options.devices.precision {
+            ModelPrecision::Fp32 => Precision::F32,
+            ModelPrecision::Tf32 => Precision::Tf32,
+            ModelPrecision::Fp16 => Precision::F16,
+            ModelPrecision::Bf16 => Precision::BF16,
+        },
+        fallback: options.devices.cpu_fallback,
+    }
 }
 
 /// Cores of this machine.
@@ -60,6 +98,9 @@ pub(crate) struct Server {
     recorder: Arc<Recorder>,
     reconciler: Option<Reconciler<Arc<Realiser>>>,
     autoscaler: Arc<Autoscaler>,
+    models: Arc<Models>,
+    memory: ModelMemory,
+    facts: Arc<ModelFacts>,
     ready: Arc<AtomicBool>,
     control_runtime: Runtime,
     workers: Runtime,
@@ -93,7 +134,7 @@ impl Server {
             addresses.tls = Some(tls::development(&options.tls, &options.data_dir)?);
         }
         access::warn_of_exposed(&addresses);
-        let devices = Arc::new(Devices::discover(devices_of(options, threads)));
+        let devices = Arc::new(crate::accelerators::discover(devices_of(options, threads), Some(&options.data_dir)));
         let dispatch = DispatchConfig { workers: cores(), ..DispatchConfig::default() };
         let dispatcher = Arc::new(Dispatcher::with_clock(dispatch, Arc::clone(&clock))?);
         let logs = Arc::new(observers.log_book(Arc::clone(&clock)));
@@ -102,6 +143,10 @@ impl Server {
         let recorder =
             Recorder::start(options.data_dir.join("recordings"), Arc::clone(&clock)).map_err(Failure::internal)?;
         let workers = runtime("worker", cores())?;
+        let budget = limit(options.models.model_memory, MODELS_PART);
+        let memory = MemoryConfig { budget, ..MemoryConfig::default() };
+        let memory = ModelMemory::new(memory, Arc::clone(&clock), workers.handle().clone());
+        let model_facts = Arc::new(ModelFacts::open(Arc::clone(&registry), &devices, Arc::clone(&clock), budget)?);
         let executor = Executor::start(cores(), workers.handle()).map_err(Failure::internal)?;
         let comparisons = Arc::new(Comparisons::default());
         let autoscaler = autoscaler(options, &clock, &logs);
@@ -110,6 +155,7 @@ impl Server {
             statistics: Arc::clone(&statistics),
             comparisons: Arc::clone(&comparisons),
             live: Arc::clone(&live),
+            memory: memory.clone(),
         };
         let neighbours = Neighbours {
             registry: Arc::clone(&registry),
@@ -137,6 +183,8 @@ impl Server {
             comparisons: Arc::clone(&comparisons),
             live: Arc::clone(&live),
             dispatcher: Arc::clone(&dispatcher),
+            memory: memory.clone(),
+            devices: Arc::clone(&devices),
             collector: Arc::clone(&collector),
             recorder: Arc::clone(&recorder),
             logs: Arc::clone(&logs),
@@ -170,9 +218,23 @@ impl Server {
         }
         let lent = access.lend(ingress.bound());
         control.announce(facts(ingress.bound(), &devices.reports()));
+        let models = Arc::new(Models::new(Workshop {
+            registry: Arc::clone(&registry),
+            devices: Arc::clone(&devices),
+            dispatcher: Arc::clone(&dispatcher),
+            memory: memory.clone(),
+            facts: Arc::clone(&model_facts),
+            logs: Arc::clone(&logs),
+            statistics: Arc::clone(&statistics),
+        }));
         let realiser = Realiser {
-            models: Arc::new(Models::new(Arc::clone(&registry), Arc::clone(&devices), Arc::clone(&dispatcher))),
+            models: Arc::clone(&models),
             loader: Arc::new(GuestGraphs { devices, dispatcher }),
+            services: Arc::new(ServiceCalls {
+                plane: Arc::clone(&router) as _,
+                access: observers.access.clone(),
+                clock: Arc::clone(&clock),
+            }),
             registry,
             engine: engine(options, &clock)?,
             logs,
@@ -197,6 +259,9 @@ impl Server {
             recorder,
             reconciler,
             autoscaler,
+            models,
+            memory,
+            facts: model_facts,
             ready,
             control_runtime,
             workers,
@@ -219,6 +284,7 @@ impl Server {
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         let restored = self.control_runtime.block_on(self.control.restore())?;
         self.gate.tidy()?;
+        self.facts.tidy()?;
         tracing::info!(services = restored, "restoring services");
         self.reconcile();
         if let Some(metrics) = self.metrics.take() {
@@ -235,6 +301,7 @@ impl Server {
         let served = self.control_runtime.block_on(self.ingress.serve(shutdown));
         self.collector.flush();
         self.recorder.flush(Duration::from_secs(5));
+        self.facts.note_use(&self.memory.snapshot());
         self.workers.shutdown_background();
         self.control_runtime.shutdown_background();
         self.observers.flush();
@@ -244,11 +311,13 @@ impl Server {
     fn reconcile(&mut self) {
         let Some(reconciler) = self.reconciler.take() else { return };
         let (settled, mut settles) = tokio::sync::watch::channel(false);
-        let ready = Arc::clone(&self.ready);
+        let (ready, models) = (Arc::clone(&self.ready), Arc::clone(&self.models));
+        self.control_runtime.spawn(Arc::clone(&self.facts).follow(self.memory.clone()));
         self.control_runtime.spawn(Arc::clone(&self.autoscaler).run());
         self.control_runtime.spawn(reconciler.run(settled));
         self.control_runtime.spawn(async move {
             if settles.wait_for(|settled| *settled).await.is_ok() {
+                models.are_restored();
                 ready.store(true, Ordering::Release);
                 tracing::info!("ready");
             }

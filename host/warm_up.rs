@@ -91,7 +91,14 @@ impl ReplicaFactory for Rehearsed {
             let replica = self.factory.create().await?;
             let (name, version) = self.service.clone();
             let interface = replica.interface().clone();
-            let status = ServiceStatus { name, version, interface, platform: "", models: Vec::new() };
+            let status = ServiceStatus {
+                name,
+                version,
+                interface,
+                platform: "",
+                models: Vec::new(),
+                batching: Default::default(),
+            };
             let alone = Arc::new(Alone { status, replica: Mutex::new(replica) });
             self.rehearsal.run(&(Arc::clone(&alone) as Arc<dyn Service>)).await?;
             let replica = Arc::into_inner(alone).map(|alone| alone.replica.into_inner());
@@ -115,7 +122,7 @@ impl Service for Alone {
     fn infer<'a>(&'a self, request: InferRequest, call: CallContext) -> BoxFuture<'a, Result<InferResponse, Failure>> {
         Box::pin(async move {
             let outputs = self.replica.lock().await.infer(request.inputs, &call).await?;
-            Ok(InferResponse { outputs })
+            Ok(InferResponse { outputs, cached: None })
         })
     }
 

@@ -10,7 +10,7 @@ deploy/setup.sh
 
 # Where deploy/setup.sh put the guests' compilers, and where `scorehost scorer build` looks by itself.
 export SCOREHOST_TOOLCHAINS_DIR="${SCOREHOST_TOOLCHAINS_DIR:-${SCOREHOST_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/scorehost}/toolchains}"
-export REQUIRE_ONNXRUNTIME=1 REQUIRE_GUEST_TOOLCHAINS=1
+export REQUIRE_ONNXRUNTIME=1 REQUIRE_GUEST_TOOLCHAINS=1 REQUIRE_ONNX_CASES=1
 export ORT_DYLIB_PATH="$PWD/.models/lib/libonnxruntime.so"
 # environment NAME REQUIREMENTS: a virtual environment that is made anew when its requirements change
 environment() {

@@ -24,6 +24,7 @@ IDENTITY_TYPES = ["bool", *INTEGERS, "fp16", "bf16", "fp32", "fp64", "bytes"]
 # Modules are named, not imported: scikit-learn takes seconds to load and is not needed when nothing is to do.
 RECIPES = [
     Recipe("runtime", ["lib/libonnxruntime.so"], [HERE / "runtime.py", *PINS]),
+    Recipe("onnx_node", ["onnx-node/index.txt"], [HERE / "onnx_node.py", *PINS]),
     Recipe(
         "digits",
         ["digits.onnx", "digits_mlp.onnx", "digits_forest.onnx", "digits_samples.json"],

@@ -5,7 +5,7 @@
 
 use scorehost_auth::fuzzing as auth;
 use scorehost_build::fuzzing as build;
-use scorehost_control::files::{DeploymentConfig, outbound_place};
+use scorehost_control::files::{DeploymentConfig, ModelConfiguration, outbound_place, parse_text_format};
 use scorehost_control::fuzzing as control;
 use scorehost_core::{Digest, ModelId, ServiceName, TraceContext, VersionName};
 use scorehost_graph::{MemoryPlan, NoFold, Options};
@@ -32,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("auth_files", auth::files),
     ("issuer", issuer),
     ("deployment_config", deployment_config),
+    ("model_configuration", model_configuration),
     ("documents", control::documents),
     ("management", management),
     ("record", registry::record),
@@ -73,6 +74,15 @@ fn csv_tail(data: &[u8]) {
     let whole = whole_records(data) as usize;
     assert_eq!(whole_records(&data[..whole]) as usize, whole);
     assert!(whole == 0 || data[whole - 1] == b'\n');
+}
+
+/// A model's configuration in both formats. What is read as text is read again from its JSON.
+fn model_configuration(data: &[u8]) {
+    let _ = ModelConfiguration::parse("config.json", data);
+    let read = ModelConfiguration::parse("config.pbtxt", data);
+    let Some(value) = text(data).and_then(|text| parse_text_format(text).ok()) else { return };
+    let json = ModelConfiguration::parse("config.json", value.to_string().as_bytes());
+    assert_eq!(read.ok(), json.ok(), "both formats say the same");
 }
 
 fn issuer(data: &[u8]) {

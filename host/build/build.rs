@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Name of the table, and the folder below the repository's root that it holds.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 12] = [
     ("WIT", "wit/deps/scorehost-scoring@0.1.0"),
+    ("SERVICES", "wit/deps/scorehost-services@0.1.0"),
+    ("WIT_OPERATIONS", "wit/deps/scorehost-operations@0.1.0"),
     ("WASI_HTTP", "wit/deps/wasi-http@0.2.12"),
     ("SDK_RUST", "plugins/sdk/rust"),
     ("SDK_PYTHON", "plugins/sdk/python"),

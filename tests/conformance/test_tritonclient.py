@@ -10,7 +10,7 @@ import pytest
 import tritonclient.grpc as grpcclient
 import tritonclient.http as httpclient
 from arrays import IDENTITIES, sample
-from conftest import ROOT
+from conftest import MODELS, ROOT
 from tritonclient.utils import InferenceServerException
 
 CASES = [pytest.param(*case, id=case[1]) for case in IDENTITIES]
@@ -257,7 +257,40 @@ def test_statistics_are_complete(http):
     parts = ("queue", "compute_input", "compute_infer", "compute_output")
     total = sum(row["inference_stats"][part]["ns"] for part in parts)
     assert 0 < total <= row["inference_stats"]["success"]["ns"]
-    assert row["batch_stats"] == [], "calls are not merged"
+    (alone,) = row["batch_stats"]
+    assert alone["batch_size"] == 1 and alone["compute_infer"]["count"] == row["execution_count"]
+
+
+def test_a_models_own_configuration_is_what_clients_see(host, http, grpc, tmp_path):
+    """Two services of one model whose configuration waits for four requests: one run answers them."""
+    folder = tmp_path / "net"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes((MODELS / "mobilenetv2.onnx").read_bytes())
+    (folder / "config.pbtxt").write_text(
+        'max_batch_size: 8 output { name: "logits" dims: 1000 }\n'
+        "dynamic_batching { preferred_batch_size: 4 max_queue_delay_microseconds: 20000000 }"
+    )
+    settings = tmp_path / "deployment.json"
+    settings.write_text('{"computeType": "local", "maxQueueWaitMs": 60000}')
+    model = host.cli("model", "register", "--name", "batched", "--path", folder)
+    for service in ("batched-a", "batched-b"):
+        host.cli("deploy", "-n", service, "-m", model, "--dc", settings)
+    config = grpc.get_model_config("batched-a").config
+    assert (config.max_batch_size, list(config.input[0].dims), list(config.output[0].dims)) == (8, [3, -1, -1], [1000])
+    assert list(config.dynamic_batching.preferred_batch_size) == [4]
+    assert config.dynamic_batching.max_queue_delay_microseconds == 20000000
+    over_http = http.get_model_config("batched-a")
+    assert (over_http["max_batch_size"], over_http["dynamic_batching"]["preferred_batch_size"]) == (8, [4])
+    picture = httpclient.InferInput("input", [1, 3, 32, 32], "FP32")
+    picture.set_data_from_numpy(np.full((1, 3, 32, 32), 0.5, np.float32))
+    clients = [httpclient.InferenceServerClient(host.http, concurrency=2) for _ in range(2)]
+    pending = [clients[index % 2].async_infer(f"batched-{'ab'[index % 2]}", [picture]) for index in range(4)]
+    for answer in pending:
+        assert answer.get_result().as_numpy("logits").shape == (1, 1000)
+    for service in ("batched-a", "batched-b"):
+        row = grpc.get_inference_statistics(service).model_stats[0]
+        assert (row.inference_count, row.execution_count) == (2, 1)
+        assert [(batch.batch_size, batch.compute_infer.count) for batch in row.batch_stats] == [(4, 1)]
 
 
 def test_a_rust_scorer_is_a_model_like_any_other(host, http, grpc, models, tmp_path):

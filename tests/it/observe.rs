@@ -13,7 +13,7 @@ use crate::host::{Host, ask, model};
 const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
 
 /// A collector that takes everything and hands on the path and the body of each request.
-fn collector() -> (String, Receiver<(String, Vec<u8>)>) {
+pub(crate) fn collector() -> (String, Receiver<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (send, received) = channel();
@@ -51,7 +51,7 @@ fn collect(mut stream: TcpStream, send: &Sender<(String, Vec<u8>)>) {
 }
 
 /// Waits for a body at `path` in which every one of `parts` is.
-fn delivered(received: &Receiver<(String, Vec<u8>)>, path: &str, parts: &[&[u8]]) -> bool {
+pub(crate) fn delivered(received: &Receiver<(String, Vec<u8>)>, path: &str, parts: &[&[u8]]) -> bool {
     let holds = |body: &[u8], part: &[u8]| body.windows(part.len()).any(|window| window == part);
     while let Ok((to, body)) = received.recv_timeout(Duration::from_secs(30)) {
         if to == path && parts.iter().all(|part| holds(&body, part)) {

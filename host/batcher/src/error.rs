@@ -15,6 +15,16 @@ pub enum DispatchError {
         /// What does not fit.
         error: SignatureError,
     },
+    /// The inputs have more rows than the model's configuration allows.
+    #[error("model '{model}': the request has {rows} rows, and max_batch_size of its configuration is {most}")]
+    TooManyRows {
+        /// The model called.
+        model: ModelId,
+        /// Rows of the request.
+        rows: u64,
+        /// Rows that one request may have.
+        most: u64,
+    },
     /// The graph's queue is at its bound.
     #[error("model '{model}' is overloaded: {queued} calls wait for it already")]
     QueueFull {
@@ -65,7 +75,7 @@ pub enum DispatchError {
 impl From<DispatchError> for Failure {
     fn from(error: DispatchError) -> Self {
         let kind = match &error {
-            DispatchError::Signature { .. } => ErrorKind::InvalidInput,
+            DispatchError::Signature { .. } | DispatchError::TooManyRows { .. } => ErrorKind::InvalidInput,
             DispatchError::QueueFull { .. }
             | DispatchError::QueueWait { .. }
             | DispatchError::LongQueue { .. }

@@ -1,105 +1,19 @@
-//! One graph: what its runs cost, and the calls that wait to run it.
+//! One graph: what its runs cost, whoever calls it.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use scorehost_core::{CallContext, Clock, Failure, Graph, ModelId, NamedTensor, NamedTensors, OutputIndices};
-use scorehost_telemetry::{CostEstimate, Typical};
-use tokio::sync::oneshot;
+use parking_lot::Mutex;
+use scorehost_core::{Clock, Deadline, Failure, Graph, NamedTensor};
+use scorehost_telemetry::{BatchStatistics, CostEstimate, Typical};
 
-use crate::customer::Customer;
-use crate::{DispatchError, QueueLimits};
-
-/// What comes of a call.
-pub(crate) type Answer = Result<NamedTensors, Failure>;
-
-const WAITING: u8 = 0;
-const STARTED: u8 = 1;
-const GIVEN_UP: u8 = 2;
-
-/// Whether a waiting call has started; its caller and a worker race to decide.
-#[derive(Debug, Default)]
-pub(crate) struct Progress(AtomicU8);
-
-impl Progress {
-    fn start(&self) -> bool {
-        self.0.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    /// True when no worker has started the call, and from now on none will.
-    pub(crate) fn give_up(&self) -> bool {
-        self.0.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-}
-
-/// A call that waits for a worker.
-pub(crate) struct QueuedCall {
-    pub(crate) lane: Arc<Lane>,
-    pub(crate) customer: Arc<Customer>,
-    pub(crate) model: ModelId,
-    pub(crate) inputs: NamedTensors,
-    pub(crate) outputs: OutputIndices,
-    pub(crate) call: CallContext,
-    pub(crate) progress: Arc<Progress>,
-    pub(crate) answer: oneshot::Sender<Answer>,
-    pub(crate) since: Instant,
-    /// Calls of the same customer before it when it joined.
-    pub(crate) ahead: usize,
-}
-
-impl QueuedCall {
-    /// Why waiting for `expected` makes no sense.
-    pub(crate) fn in_vain(&self, expected: Duration, limits: &QueueLimits) -> Option<DispatchError> {
-        let model = || self.model.clone();
-        if expected > limits.max_wait {
-            return Some(DispatchError::LongQueue { model: model(), expected, limit: limits.max_wait });
-        }
-        let left = self.call.deadline?.remaining(self.since);
-        let expected = expected + self.lane.takes.likely().unwrap_or_default();
-        (expected > left).then(|| DispatchError::Hopeless { model: model(), expected, left })
-    }
-
-    /// Whether its caller has gone.
-    pub(crate) fn is_left(&self) -> bool {
-        self.answer.is_closed()
-    }
-
-    /// True when it is to run now, and no one else runs it.
-    pub(crate) fn start(&self) -> bool {
-        !self.is_left() && self.progress.start()
-    }
-
-    /// Runs it and answers it, unless its answer would come too late. `alone` is whether nothing else waited for a worker:
-    /// then it is tried all the same, or else a wrong expectation would never be put right.
-    pub(crate) fn serve(self, alone: bool) {
-        let now = self.lane.clock.now();
-        self.customer.moved_on(now.saturating_duration_since(self.since), self.ahead);
-        let answer = match self.too_late(now, alone) {
-            Some(error) => Err(error.into()),
-            None => self.run(now),
-        };
-        // The caller may have gone meanwhile.
-        let _ = self.answer.send(answer);
-    }
-
-    fn run(&self, began: Instant) -> Answer {
-        let answer = self.lane.run(&self.inputs, &self.outputs);
-        self.customer.charge(self.lane.clock.now().saturating_duration_since(began));
-        answer
-    }
-
-    fn too_late(&self, now: Instant, alone: bool) -> Option<DispatchError> {
-        let deadline = self.call.deadline?;
-        if deadline.passed(now) {
-            return Some(DispatchError::Deadline { model: self.model.clone() });
-        }
-        let (left, expected) = (deadline.remaining(now), self.lane.takes.likely()?);
-        let hopeless = !alone && expected > left;
-        hopeless.then(|| DispatchError::Hopeless { model: self.model.clone(), expected, left })
-    }
-}
+use crate::call::{Answer, Mergeable};
+use crate::config::{BatchConfig, RowsFrom};
+use crate::curve::{Bounds, CostCurve};
+use crate::rows;
 
 /// A graph, and what its runs cost, whoever calls it.
 pub(crate) struct Lane {
@@ -107,13 +21,26 @@ pub(crate) struct Lane {
     clock: Arc<dyn Clock>,
     /// Time of a run by size of its inputs, which decides where it runs.
     cost: CostEstimate,
-    /// Time of a run, which decides whether it still can end in time.
+    /// Time of a run of one call, which decides whether it still can end in time.
     takes: Typical,
+    /// Time of a run by its rows, for each power of two of a row's bytes: rows of other widths cost something else.
+    curves: Mutex<BTreeMap<u32, CostCurve>>,
+    /// Rows of one run at most, as the graph itself has shown: fewer than it failed at as a batch and not call by call.
+    most_rows: AtomicU64,
+    statistics: Arc<BatchStatistics>,
 }
 
 impl Lane {
-    pub(crate) fn new(graph: Arc<dyn Graph>, clock: Arc<dyn Clock>) -> Self {
-        Self { graph, clock, cost: CostEstimate::default(), takes: Typical::default() }
+    pub(crate) fn new(graph: Arc<dyn Graph>, clock: Arc<dyn Clock>, name: impl Into<String>) -> Self {
+        Self {
+            graph,
+            clock,
+            cost: CostEstimate::default(),
+            takes: Typical::default(),
+            curves: Mutex::default(),
+            most_rows: AtomicU64::new(u64::MAX),
+            statistics: Arc::new(BatchStatistics::new(name)),
+        }
     }
 
     pub(crate) fn graph(&self) -> &dyn Graph {
@@ -128,18 +55,88 @@ impl Lane {
         &self.cost
     }
 
-    /// Runs once, blocking, and measures it. A panic ends this run only.
+    pub(crate) fn statistics(&self) -> &BatchStatistics {
+        &self.statistics
+    }
+
+    /// What a run of one call takes; `None` before the first.
+    pub(crate) fn likely(&self) -> Option<Duration> {
+        self.takes.likely()
+    }
+
+    /// What runs of rows as wide as these were measured to take.
+    pub(crate) fn curve(&self, bytes: usize, rows: u64) -> CostCurve {
+        self.curves.lock().get(&width(bytes, rows)).copied().unwrap_or_default()
+    }
+
+    /// What a deployment and the graph itself allow.
+    pub(crate) fn bounds(&self, mergeable: &Mergeable) -> Bounds {
+        let config = &mergeable.config;
+        let target = config.latency_target.map(|target| target.saturating_sub(config.max_delay));
+        let wanted = !config.preferred.is_empty() || !config.max_delay.is_zero();
+        Bounds { max_rows: config.max_rows.min(self.most_rows.load(Relaxed)), target, wanted }
+    }
+
+    /// Rows that one run with such a call may have.
+    pub(crate) fn limit(&self, mergeable: &Mergeable, inputs: &[NamedTensor]) -> u64 {
+        self.curve(rows::bytes(inputs), mergeable.rows).limit(&self.bounds(mergeable))
+    }
+
+    /// From now on one run has at most so many rows.
+    pub(crate) fn restrict(&self, rows: u64) {
+        self.most_rows.fetch_min(rows.max(1), Relaxed);
+    }
+
+    /// Whether calls that `config` asks to merge may be: by the graph's own word or the operator's, and by what the graph has shown.
+    pub(crate) fn merges(&self, config: &BatchConfig) -> bool {
+        let is_batch = || config.rows_from == RowsFrom::Operator || self.graph.batch().is_ok();
+        self.most_rows.load(Relaxed) > 1 && is_batch()
+    }
+
+    /// Runs one call, blocking, and measures it. A panic ends this run only.
     pub(crate) fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Answer {
-        let start = self.clock.now();
-        let run = catch_unwind(AssertUnwindSafe(|| self.graph.run(inputs, outputs)));
-        let took = self.clock.now().saturating_duration_since(start);
-        self.cost.record(input_bytes(inputs), took);
+        let (answer, took) = self.timed(inputs, outputs, None);
         self.takes.record(took);
-        run.unwrap_or_else(|panic| Err(Failure::of_panic(&*panic)))
+        answer
+    }
+
+    /// Runs `rows` rows of one call or several, in the same way; stopped at `until` where the device can.
+    pub(crate) fn run_rows(
+        &self,
+        inputs: &[NamedTensor],
+        outputs: &[usize],
+        rows: u64,
+        until: Option<Deadline>,
+    ) -> (Answer, Duration) {
+        let (answer, took) = self.timed(inputs, outputs, until);
+        // A failure may end early and says nothing about the time.
+        if answer.is_ok() {
+            let width = width(rows::bytes(inputs), rows);
+            self.curves.lock().entry(width).or_default().record(rows, took);
+        }
+        (answer, took)
+    }
+
+    /// Counts the time of a run of one call that was not run by [`Lane::run`].
+    pub(crate) fn took(&self, took: Duration) {
+        self.takes.record(took);
+    }
+
+    fn timed(&self, inputs: &[NamedTensor], outputs: &[usize], until: Option<Deadline>) -> (Answer, Duration) {
+        let start = self.clock.now();
+        let run = catch_unwind(AssertUnwindSafe(|| self.graph.run_until(inputs, outputs, until)));
+        let took = self.since(start);
+        self.cost.record(rows::bytes(inputs), took);
+        (run.unwrap_or_else(|panic| Err(Failure::of_panic(&*panic))), took)
+    }
+
+    fn since(&self, start: Instant) -> Duration {
+        self.clock.now().saturating_duration_since(start)
     }
 }
 
-/// The size by which runs of one graph are told apart.
-pub(crate) fn input_bytes(inputs: &[NamedTensor]) -> usize {
-    inputs.iter().map(|input| input.tensor.data().len()).sum()
+/// The group of rows of so many bytes.
+fn width(bytes: usize, rows: u64) -> u32 {
+    let row = bytes as u64 / rows.max(1);
+    u64::BITS - row.leading_zeros()
 }

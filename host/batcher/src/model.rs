@@ -4,23 +4,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scorehost_core::{
-    BoxFuture, CallContext, Deadline, ModelId, ModelMetadata, NamedTensors, OutputIndices, SignatureError,
+    BatchTerms, BoxFuture, CallContext, Deadline, DynamicTerms, ModelId, ModelMetadata, NamedTensors, OutputIndices,
+    Priority, SignatureError,
 };
 use scorehost_core::{Failure, Model};
 use scorehost_telemetry::trace::{self, Recording};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::call::{Answer, Mergeable, Progress, QueuedCall};
+use crate::config::BatchConfig;
 use crate::customer::Customer;
-use crate::lane::{Answer, Lane, Progress, QueuedCall, input_bytes};
+use crate::lane::Lane;
 use crate::workers::Workers;
-use crate::{DispatchError, QueueLimits};
+use crate::{DispatchError, QueueLimits, rows};
 
 /// What a deployment calls, as whom, and who runs it.
 pub(crate) struct Calling {
     pub(crate) lane: Arc<Lane>,
     pub(crate) customer: Arc<Customer>,
     pub(crate) workers: Arc<Workers>,
+    /// How its calls are merged, and with whose; `None` where they are not.
+    pub(crate) merging: Option<Merging>,
+}
+
+/// How a deployment's calls are merged.
+pub(crate) struct Merging {
+    pub(crate) config: Arc<BatchConfig>,
+    /// Calls of one number are merged, those of different numbers never.
+    pub(crate) group: u64,
 }
 
 /// One deployment's view of a graph: its name, its limits, its share, the shared lane.
@@ -29,16 +41,29 @@ pub(crate) struct DispatchedModel {
     lane: Arc<Lane>,
     customer: Arc<Customer>,
     workers: Arc<Workers>,
+    merging: Option<Merging>,
     inline_limit: Duration,
     limits: QueueLimits,
+    most_rows: Option<u64>,
 }
 
 impl DispatchedModel {
     pub(crate) fn new(id: ModelId, calling: Calling, inline_limit: Duration, limits: QueueLimits) -> Self {
-        let Calling { lane, customer, workers } = calling;
+        let Calling { lane, customer, workers, merging } = calling;
         let graph = lane.graph();
-        let metadata = ModelMetadata { id, platform: graph.platform(), signature: graph.signature().clone() };
-        Self { metadata, lane, customer, workers, inline_limit, limits }
+        let merging_now = merging.as_ref().filter(|merging| lane.merges(&merging.config));
+        let batching = merging_now.map(|merging| terms(&merging.config, &limits)).unwrap_or_default();
+        let metadata = ModelMetadata { id, platform: graph.platform(), signature: graph.signature().clone(), batching };
+        Self { metadata, lane, customer, workers, merging, inline_limit, limits, most_rows: None }
+    }
+
+    /// Refuses calls with more rows.
+    pub(crate) fn with_most_rows(mut self, most_rows: Option<u32>) -> Self {
+        if let Some(most) = most_rows {
+            self.most_rows = Some(most.into());
+            self.metadata.batching.max_rows = most;
+        }
+        self
     }
 
     /// The span of a call, where its request is sampled; the wait for a worker is in it.
@@ -54,6 +79,12 @@ impl DispatchedModel {
         let refuse = |error: SignatureError| DispatchError::Signature { model: self.metadata.id.clone(), error };
         let signature = &self.metadata.signature;
         signature.check_inputs(inputs).map_err(refuse)?;
+        if let Some(most) = self.most_rows {
+            let rows = inputs.iter().filter_map(|input| input.tensor.shape().first().copied()).max().unwrap_or(0);
+            if rows > most {
+                return Err(DispatchError::TooManyRows { model: self.metadata.id.clone(), rows, most });
+            }
+        }
         signature.output_indices(outputs).map_err(refuse)
     }
 
@@ -62,20 +93,38 @@ impl DispatchedModel {
         let (answer, answered) = oneshot::channel();
         let progress = Arc::new(Progress::default());
         let model = self.metadata.id.clone();
+        let now = self.lane.clock().now();
+        let mergeable = self.mergeable(&inputs);
+        let inputs = if mergeable.is_some() { rows::in_order(&self.metadata.signature, inputs) } else { inputs };
+        let mut call = call.clone();
+        if call.priority == Priority::default() {
+            call.priority = self.limits.default_priority;
+        }
+        let deadline = call.deadline;
         let queued = QueuedCall {
             lane: Arc::clone(&self.lane),
             customer: Arc::clone(&self.customer),
             model,
             inputs,
             outputs,
-            call: call.clone(),
+            call,
             progress: Arc::clone(&progress),
             answer,
-            since: self.lane.clock().now(),
+            arrived: now,
+            since: now,
             ahead: 0,
+            mergeable,
         };
         self.workers.line_up(queued, &self.limits)?;
-        self.wait(answered, &progress, call.deadline).await
+        self.wait(answered, &progress, deadline).await
+    }
+
+    /// How a call can be merged: the deployment wants it, the graph has not shown that it cannot, and all inputs have the same rows, fewer than a run
+    /// may have.
+    fn mergeable(&self, inputs: &NamedTensors) -> Option<Mergeable> {
+        let Merging { config, group } = self.merging.as_ref().filter(|merging| self.lane.merges(&merging.config))?;
+        let rows = rows::common(inputs).filter(|rows| *rows < config.max_rows)?;
+        Some(Mergeable { config: Arc::clone(config), group: *group, rows })
     }
 
     async fn wait(
@@ -118,6 +167,18 @@ impl DispatchedModel {
     }
 }
 
+fn terms(config: &BatchConfig, limits: &QueueLimits) -> BatchTerms {
+    let whole = |rows: u64| u32::try_from(rows).unwrap_or(u32::MAX);
+    let dynamic = DynamicTerms {
+        preferred: config.preferred.iter().copied().map(whole).collect(),
+        max_delay: config.max_delay,
+        default_priority: limits.default_priority,
+        max_wait: limits.max_wait,
+        max_queue: u32::try_from(limits.max_queue).unwrap_or(u32::MAX),
+    };
+    BatchTerms { max_rows: whole(config.max_rows), dynamic: Some(dynamic) }
+}
+
 fn finish(mut span: Recording, answer: Answer) -> Answer {
     answer.inspect_err(|failure| span.fail(failure.kind))
 }
@@ -136,7 +197,7 @@ impl Model for DispatchedModel {
         Box::pin(async move {
             let outputs = self.check(&inputs, outputs)?;
             let span = self.span(call);
-            let answer = if self.lane.cost().within(input_bytes(&inputs), self.inline_limit) {
+            let answer = if self.lane.cost().within(rows::bytes(&inputs), self.inline_limit) {
                 self.lane.run(&inputs, &outputs)
             } else {
                 self.hand_over(inputs, outputs, call).await

@@ -3,24 +3,30 @@
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
+use scorehost_core::Clock;
 use scorehost_core::order::FairQueue;
 
-use crate::lane::QueuedCall;
+use crate::batch::Turn;
+use crate::call::QueuedCall;
+use crate::forming::Forming;
+use crate::gather::Gathering;
 use crate::{DispatchError, QueueLimits};
 
 #[derive(Default)]
 struct Line {
     calls: FairQueue<QueuedCall>,
+    /// Calls that wait for company before they get in line.
+    forming: Forming,
     ended: bool,
 }
 
 /// The calls that wait. The next one is of the service whose runs took the least time so far, by weight, so that a flood of
 /// one service, or its long runs, delay another's call by one run per worker. Calls of several services to one graph stand
-/// here together: this is where they can become one batch.
-#[derive(Default)]
+/// here together: with the one whose turn it is go those that can be in the same run.
 struct Shared {
     line: Mutex<Line>,
     arrived: Condvar,
+    clock: Arc<dyn Clock>,
 }
 
 /// A fixed number of worker threads; they end when this is dropped.
@@ -29,8 +35,9 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    pub(crate) fn start(count: usize) -> Result<Self, DispatchError> {
-        let workers = Self { shared: Arc::default() };
+    pub(crate) fn start(count: usize, clock: Arc<dyn Clock>) -> Result<Self, DispatchError> {
+        let shared = Shared { line: Mutex::default(), arrived: Condvar::new(), clock };
+        let workers = Self { shared: Arc::new(shared) };
         for number in 0..count {
             let shared = Arc::clone(&workers.shared);
             let thread = std::thread::Builder::new().name(format!("graph-{number}"));
@@ -46,9 +53,9 @@ impl Workers {
     pub(crate) fn line_up(&self, call: QueuedCall, limits: &QueueLimits) -> Result<(), DispatchError> {
         let mut line = self.shared.line.lock();
         line.admit(&call, limits)?;
-        let (flow, priority) = (Arc::clone(&call.customer.flow), call.call.priority);
-        let ahead = line.calls.line(&flow).map_or(0, |waiting| waiting.ahead(priority));
-        line.calls.push(&flow, priority, QueuedCall { ahead, ..call });
+        let now = call.since;
+        let ready = line.forming.add(call, now);
+        ready.into_iter().for_each(|call| line.push(call));
         drop(line);
         self.shared.arrived.notify_one();
         Ok(())
@@ -56,17 +63,19 @@ impl Workers {
 
     /// Calls that wait.
     pub(crate) fn queued(&self) -> usize {
-        self.shared.line.lock().calls.len()
+        let line = self.shared.line.lock();
+        line.calls.len() + line.forming.len()
     }
 }
 
 impl Line {
     fn admit(&mut self, call: &QueuedCall, limits: &QueueLimits) -> Result<(), DispatchError> {
         let (flow, priority) = (&call.customer.flow, call.call.priority);
-        let queued = |line: &Self| line.calls.line(flow).map_or(0, |waiting| waiting.len());
+        let queued = |line: &Self| line.calls.line(flow).map_or(0, |waiting| waiting.len()) + line.forming.of(flow);
         if queued(self) >= limits.max_queue {
             // Calls whose callers gave up hold no place.
             self.calls.retain(flow, |waiting| !waiting.is_left());
+            self.forming.forget_left();
         }
         let ahead = self.calls.line(flow).map_or(0, |waiting| waiting.ahead(priority));
         if let Some(expected) = call.customer.expected_wait(ahead)
@@ -85,6 +94,51 @@ impl Line {
         let _ = gives_way.answer.send(Err(refusal.into()));
         Ok(())
     }
+
+    fn push(&mut self, call: QueuedCall) {
+        let (flow, priority) = (Arc::clone(&call.customer.flow), call.call.priority);
+        let ahead = self.calls.line(&flow).map_or(0, |waiting| waiting.ahead(priority));
+        self.calls.push(&flow, priority, QueuedCall { ahead, ..call });
+    }
+
+    /// The next calls to run, started; `None` where none waits in line.
+    fn next(&mut self, now: std::time::Instant) -> Option<Turn> {
+        for call in self.forming.due(now, self.ended) {
+            self.push(QueuedCall { since: now, ..call });
+        }
+        loop {
+            let head = self.calls.pop()?;
+            if !head.start() {
+                continue;
+            }
+            for call in self.forming.along_with(&head) {
+                self.push(QueuedCall { since: now, ..call });
+            }
+            let mut calls = self.company(&head, now);
+            let alone = calls.is_empty() && self.calls.is_empty();
+            calls.insert(0, head);
+            return Some(Turn { calls, alone });
+        }
+    }
+
+    /// The calls that run with `head`, started.
+    fn company(&mut self, head: &QueuedCall, now: std::time::Instant) -> Vec<QueuedCall> {
+        if self.calls.is_empty() {
+            return Vec::new();
+        }
+        let Some(mut gathering) = Gathering::of(head, now) else { return Vec::new() };
+        let mut company = self.calls.company(|call| gathering.ask(call));
+        let preferred = head.mergeable.as_ref().map_or(u64::MAX, |head| head.config.preferred_up_to(gathering.rows()));
+        let mut rows = gathering.rows();
+        while rows > preferred {
+            let Some(call) = company.pop() else { break };
+            rows -= call.rows();
+            let (flow, priority) = (Arc::clone(&call.customer.flow), call.call.priority);
+            self.calls.push_front(&flow, priority, call);
+        }
+        company.retain(QueuedCall::start);
+        company
+    }
 }
 
 impl Drop for Workers {
@@ -96,24 +150,28 @@ impl Drop for Workers {
 
 impl Shared {
     fn work(&self) {
-        while let Some((call, alone)) = self.next() {
-            if call.start() {
-                call.serve(alone);
-            }
+        while let Some(turn) = self.next() {
+            turn.serve();
         }
     }
 
-    /// Waits for the next call, and tells whether it is the only one; `None` when the workers are to end and none is left.
-    fn next(&self) -> Option<(QueuedCall, bool)> {
+    /// Waits for the next turn; `None` when the workers are to end and nothing is left.
+    fn next(&self) -> Option<Turn> {
         let mut line = self.line.lock();
         loop {
-            if let Some(call) = line.calls.pop() {
-                return Some((call, line.calls.is_empty()));
+            let now = self.clock.now();
+            if let Some(turn) = line.next(now) {
+                return Some(turn);
             }
             if line.ended {
                 return None;
             }
-            self.arrived.wait(&mut line);
+            match line.forming.next_due() {
+                None => self.arrived.wait(&mut line),
+                Some(due) => {
+                    self.arrived.wait_for(&mut line, due.saturating_duration_since(now));
+                }
+            }
         }
     }
 }

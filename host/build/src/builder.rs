@@ -101,8 +101,12 @@ fn key(plan: &Plan, compiler: &dyn Compiler, files: &[SourceFile]) -> Result<Dig
     if plan.http {
         key.embedded(embedded::WASI_HTTP);
     }
+    if plan.services {
+        key.embedded(embedded::SERVICES);
+    }
     key.part("toolchain", compiler.identity().as_bytes());
     key.embedded(embedded::WIT);
+    key.embedded(embedded::WIT_OPERATIONS);
     compiler.fingerprint(plan, &mut key)?;
     key.files(files)?;
     Ok(key.finish())

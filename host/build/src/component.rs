@@ -7,6 +7,7 @@ use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wit_component::ComponentEncoder;
 use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId};
 
+use crate::embedded::File;
 use crate::{BuildError, World, embedded};
 
 /// The first eight bytes of a component, where a core module has layer 0.
@@ -61,17 +62,21 @@ pub(crate) fn rename_export(component: &mut [u8], from: &str, to: &str) -> Resul
     Ok(())
 }
 
-/// The embedded WIT package, and one of its worlds.
+/// The embedded WIT packages, and a world of scorers with operations on tensors at hand.
 pub(crate) fn world(world: World) -> Result<(Resolve, WorldId), BuildError> {
     let broken = |error: String| BuildError::Component(format!("the embedded WIT package is broken: {error}"));
-    let mut sources = wit_parser::SourceMap::new();
-    for file in embedded::WIT {
-        let text = std::str::from_utf8(file.content).map_err(|error| broken(error.to_string()))?;
-        sources.push(Path::new(file.path), text);
-    }
-    let group: UnresolvedPackageGroup = sources.parse().map_err(|(_, error)| broken(error.to_string()))?;
     let mut resolve = Resolve::default();
-    let package = resolve.push_group(group).map_err(|error| broken(error.to_string()))?;
+    let mut push = |files: &[File]| {
+        let mut sources = wit_parser::SourceMap::new();
+        for file in files {
+            let text = std::str::from_utf8(file.content).map_err(|error| broken(error.to_string()))?;
+            sources.push(Path::new(file.path), text);
+        }
+        let group: UnresolvedPackageGroup = sources.parse().map_err(|(_, error)| broken(error.to_string()))?;
+        resolve.push_group(group).map_err(|error| broken(error.to_string()))
+    };
+    push(embedded::WIT)?;
+    let package = push(embedded::WIT_OPERATIONS)?;
     let world = resolve.select_world(&[package], Some(world.name())).map_err(|error| broken(error.to_string()))?;
     Ok((resolve, world))
 }

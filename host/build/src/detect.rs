@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) target: Option<String>,
     /// Whether the world imports outgoing HTTP.
     pub(crate) http: bool,
+    /// Whether the world imports the host's other services.
+    pub(crate) services: bool,
 }
 
 /// Environment files that are found without being named.
@@ -52,7 +54,15 @@ pub(crate) fn plan(request: &BuildRequest) -> Result<Plan, BuildError> {
         });
     }
     let world = manifest.world.unwrap_or_default();
-    Ok(Plan { source, language, world, entry, packages, target: manifest.target, http: manifest.http })
+    if manifest.services && language != Language::Python {
+        return Err(BuildError::Configuration {
+            file: source.join(manifest::FILE),
+            problem: "scorehost:services is imported this way in Python".into(),
+            hint: Some("in Rust, use the feature services of the crate scorehost".into()),
+        });
+    }
+    let Manifest { target, http, services, .. } = manifest;
+    Ok(Plan { source, language, world, entry, packages, target, http, services })
 }
 
 fn of_entry(entry: &str) -> Option<Language> {

@@ -51,7 +51,10 @@ pub(crate) fn compiler(plan: &Plan, tools: &Tools<'_>) -> Result<Box<dyn Compile
 /// Name of the temporary folder's part that holds the copied source.
 const APP: &str = "app";
 
-/// A temporary folder with the source in `app/` and the WIT package in `wit/`, with [`world_of`] the plan in it.
+/// Where the scoring package is below the folder of a stage that holds WIT.
+const SCORING: &str = "deps/scorehost-scoring";
+
+/// A temporary folder with the source in `app/` and the WIT packages in `wit/`, with [`world_of`] the plan in it.
 fn stage(plan: &Plan, files: &[SourceFile]) -> Result<tempfile::TempDir, BuildError> {
     let stage = tempfile::Builder::new()
         .prefix("scorehost-build-")
@@ -59,27 +62,59 @@ fn stage(plan: &Plan, files: &[SourceFile]) -> Result<tempfile::TempDir, BuildEr
         .map_err(BuildError::io("make", "a temporary folder"))?;
     crate::source::stage(files, &stage.path().join(APP))?;
     let wit = stage.path().join("wit");
-    let written =
-        embedded::write(embedded::WIT, &wit).and_then(|()| if plan.http { write_http(plan, &wit) } else { Ok(()) });
+    let written = if plan.services {
+        write_with_services(plan, &wit)
+    } else {
+        embedded::write(embedded::WIT_OPERATIONS, &wit)
+            .and_then(|()| embedded::write(embedded::WIT, &wit.join(SCORING)))
+            .and_then(|()| if plan.http { write_http(plan, &wit) } else { Ok(()) })
+    };
     written.map_err(BuildError::io("write", stage.path()))?;
     Ok(stage)
 }
 
 /// The world that a plan is compiled for: the scorer's own, or one that imports outgoing HTTP beside.
 fn world_of(plan: &Plan) -> String {
-    if plan.http { format!("{}-with-http", plan.world.name()) } else { plan.world.name().to_owned() }
+    match plan {
+        Plan { services: true, .. } => "caller".to_owned(),
+        Plan { http: true, .. } => format!("{}-with-http", plan.world.name()),
+        _ => plan.world.name().to_owned(),
+    }
 }
 
-/// Adds the packages of wasi:http, and the world that imports it.
-fn write_http(plan: &Plan, wit: &Path) -> std::io::Result<()> {
+/// A package of its own whose world is the scorer's with what it imports beside: the packages that `scorehost:services`
+/// uses cannot hold it.
+fn write_with_services(plan: &Plan, wit: &Path) -> std::io::Result<()> {
+    embedded::write(embedded::WIT, &wit.join(SCORING))?;
+    embedded::write(embedded::WIT_OPERATIONS, &wit.join("deps/scorehost-operations"))?;
+    embedded::write(embedded::SERVICES, &wit.join("deps/scorehost-services"))?;
+    let mut imports = "  import scorehost:services/services@0.1.0;\n".to_owned();
+    if plan.http {
+        write_http_packages(wit)?;
+        imports.push_str("  import wasi:http/outgoing-handler@0.2.12;\n");
+    }
+    let (name, world) = (world_of(plan), plan.world.name());
+    let text = format!(
+        "package scorehost:build;\n\nworld {name} {{\n  include scorehost:operations/{world}@0.1.0;\n{imports}}}\n"
+    );
+    std::fs::write(wit.join("build.wit"), text)
+}
+
+fn write_http_packages(wit: &Path) -> std::io::Result<()> {
     for file in embedded::WASI_HTTP {
         let folder = file.path.strip_prefix("deps/").unwrap_or(file.path).trim_end_matches(".wit");
         let folder = wit.join("deps").join(folder);
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("package.wit"), file.content)?;
     }
+    Ok(())
+}
+
+/// Adds the packages of wasi:http, and the world that imports it.
+fn write_http(plan: &Plan, wit: &Path) -> std::io::Result<()> {
+    write_http_packages(wit)?;
     let text = format!(
-        "package scorehost:scoring@0.1.0;\n\nworld {} {{\n  include {};\n  import wasi:http/outgoing-handler@0.2.12;\n}}\n",
+        "package scorehost:operations@0.1.0;\n\nworld {} {{\n  include {};\n  import wasi:http/outgoing-handler@0.2.12;\n}}\n",
         world_of(plan),
         plan.world.name(),
     );

@@ -11,8 +11,9 @@ pub(crate) const FILE: &str = "scorehost.toml";
 
 const KEYS: [&str; 6] = ["language", "world", "entry", "environment", "target", "imports"];
 
-/// The only value of `imports`.
+/// Values of `imports`.
 const HTTP: &str = "wasi:http";
+const SERVICES: &str = "scorehost:services";
 
 /// What `scorehost.toml` says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Manifest {
     pub(crate) target: Option<String>,
     /// Whether the scorer calls other servers: `imports = "wasi:http"`.
     pub(crate) http: bool,
+    /// Whether the scorer calls other services: `imports = "scorehost:services"`.
+    pub(crate) services: bool,
 }
 
 impl Manifest {
@@ -44,6 +47,10 @@ impl Manifest {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| (error.to_string(), None))?;
         let mut manifest = Self::default();
         for (key, value) in table {
+            if key == "imports" {
+                manifest.import(value)?;
+                continue;
+            }
             let Some(value) = value.as_str().map(str::to_owned) else {
                 return Err((format!("'{key}' must be a string"), None));
             };
@@ -56,13 +63,6 @@ impl Manifest {
                 "entry" => manifest.entry = Some(below(&key, value)?),
                 "environment" => manifest.environment = Some(below(&key, value)?),
                 "target" => manifest.target = Some(target(value)?),
-                "imports" if value == HTTP => manifest.http = true,
-                "imports" => {
-                    return Err((
-                        format!("'{value}' cannot be imported; there is {HTTP}"),
-                        did_you_mean(&value, [HTTP]),
-                    ));
-                }
                 _ => {
                     return Err((
                         format!("there is no key '{key}'; there are: {}", KEYS.join(", ")),
@@ -72,6 +72,27 @@ impl Manifest {
             }
         }
         Ok(manifest)
+    }
+
+    /// Reads `imports`: a name, or a list of names.
+    fn import(&mut self, value: toml::Value) -> Result<(), (String, Option<String>)> {
+        let values = match value {
+            toml::Value::Array(values) => values,
+            one => vec![one],
+        };
+        for value in values {
+            match value.as_str() {
+                Some(HTTP) => self.http = true,
+                Some(SERVICES) => self.services = true,
+                Some(other) => {
+                    let known = [HTTP, SERVICES];
+                    let problem = format!("'{other}' cannot be imported; there are: {}", known.join(", "));
+                    return Err((problem, did_you_mean(other, known)));
+                }
+                None => return Err(("'imports' must be a string or a list of strings".to_owned(), None)),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -122,8 +143,11 @@ mod tests {
             environment: Some("env.yml".into()),
             target: Some("wasm32-wasip2".into()),
             http: true,
+            services: false,
         };
         assert_eq!(Manifest::parse(text), Ok(expected));
+        let both = Manifest::parse("imports = ['wasi:http', 'scorehost:services']").expect("a list");
+        assert!(both.http && both.services);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The command line as it is written.
 
 mod access;
+mod device;
 mod doctor;
 mod endpoint;
 mod gate;
 mod model;
+mod models;
 mod observe;
 mod scaling;
 mod schema;
@@ -19,10 +21,12 @@ use clap::{Args, Parser, Subcommand};
 
 pub use access::AuthOptions;
 pub(crate) use access::CredentialCommand;
+pub use device::{DeviceOptions, ModelDevice, ModelPrecision};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use endpoint::{EndpointCommand, RecordingsArgs, ReplayArgs, StickyArgs};
 pub use gate::{AdvisoryPolicy, GateOptions, Level};
 pub(crate) use model::{DownloadArgs, ModelCommand, RegisterArgs};
+pub use models::{Limit, ModelOptions};
 pub use observe::ObserveOptions;
 pub use scaling::ScalingOptions;
 pub(crate) use scaling::{Policy, SimulateArgs, SizeArgs};

@@ -23,8 +23,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use args::{
-    AdvisoryPolicy, AuthOptions, ClientAuth, GateOptions, Level, ObserveOptions, OldestTls, ScalingOptions,
-    ServeOptions, TlsOptions,
+    AdvisoryPolicy, AuthOptions, ClientAuth, DeviceOptions, GateOptions, Level, Limit, ModelDevice, ModelOptions,
+    ModelPrecision, ObserveOptions, OldestTls, ScalingOptions, ServeOptions, TlsOptions,
 };
 pub use error::CliError;
 pub use host::{

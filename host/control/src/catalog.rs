@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use scorehost_core::{EndpointSpec, Failure, ModelId, ServiceName, ServiceSpec, VersionKey, VersionName};
 use serde_json::Value;
 
-use crate::ControlError;
 use crate::models::known;
 use crate::plan::Plan;
+use crate::{ControlError, calls};
 
 /// An acknowledged version of a service.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,6 +117,7 @@ impl Catalog {
         let plan = plan(before.as_ref())?;
         if let Some(after) = plan.after.as_ref().filter(|_| !plan.put.is_empty()) {
             check_models(&entries, after, max_models)?;
+            check_calls(&entries, after)?;
         }
         let (operation, started) = start(&plan);
         let entry = entries.entry(name.clone()).or_default();
@@ -171,6 +172,15 @@ impl Catalog {
 fn shown(entry: &Entry) -> Option<(Service, Option<String>)> {
     let service = entry.stored.clone().or_else(|| entry.candidate.clone())?;
     Some((service, entry.operation.clone()))
+}
+
+/// Refuses a service that would call itself through others once `candidate` has replaced what its name is now.
+fn check_calls(entries: &BTreeMap<ServiceName, Entry>, candidate: &Service) -> Result<(), ControlError> {
+    let others = entries.iter().filter(|(name, _)| *name != candidate.name());
+    let holding = others.filter_map(|(name, entry)| Some((name, entry.holding()?)));
+    let mut grants: calls::Grants = holding.map(|(name, service)| (name.clone(), calls::granted(service))).collect();
+    grants.insert(candidate.name().clone(), calls::granted(candidate));
+    calls::check(candidate.name(), &grants)
 }
 
 /// Counts the distinct models of all running versions once `candidate` has replaced what its name runs now.

@@ -43,6 +43,14 @@ impl Client {
         self.get::<wire::Devices>("/devices").map(|answer| answer.devices)
     }
 
+    /// The memory that loaded models take.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached or refuses.
+    pub fn memory(&self) -> Result<wire::ModelMemory, Failure> {
+        self.get("/memory")
+    }
+
     /// Registers uploaded files as the next version of a model.
     ///
     /// # Errors

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
-use scorehost_core::{Digest, Failure, ModelRef, ScorerRef, ServiceName, ServiceSpec, VersionName};
+use scorehost_core::{Digest, Failure, ModelRef, ResponseCache, ScorerRef, ServiceName, ServiceSpec, VersionName};
 use scorehost_registry::{RegisteredModel, Registry};
 use serde_json::Value;
 
 use crate::body::{self, Body, BodyError};
 use crate::catalog::Version;
-use crate::files::DeploymentConfig;
+use crate::files::{DeploymentConfig, ModelConfiguration, configuration_path, graph_path};
 use crate::models::{find, known};
 use crate::operations::Progress;
 use crate::plan::{Candidate, Plan};
@@ -20,6 +20,8 @@ use crate::{ControlError, merge, wire};
 
 /// Replicas at most in a change of their number.
 const MOST_REPLICAS: u32 = 1_000_000;
+/// Bytes of a model's configuration at most.
+const MOST_CONFIGURATION_BYTES: u64 = 1 << 20;
 
 impl Control {
     pub(crate) async fn deploy<B>(&self, name: &str, content: B) -> Result<Response<Body>, Failure>
@@ -46,10 +48,13 @@ impl Control {
         let mut warnings = config.warnings();
         let scorer = scorer.as_deref().map(str::parse::<Digest>).transpose()?;
         let _gate = self.0.models_gate.lock().await;
-        let models = self.0.store(move |registry| resolve(registry, &models, scorer.as_ref())).await?;
+        let Resolved { models, notes, cached } =
+            self.0.store(move |registry| resolve(registry, &models, scorer.as_ref())).await?;
+        warnings.extend(notes);
         warnings.extend(self.admit(scorer, signature).await?);
+        warnings.extend(self.unknown_services(&config));
         let percent = traffic.or(config.traffic_percentile);
-        let parts = Parts { scorer: scorer.map(|component| ScorerRef { component }), models, variables };
+        let parts = Parts { scorer: scorer.map(|component| ScorerRef { component }), models, variables, cached };
         let spec = specification(ServiceSpec::new(name.clone()), parts, &config);
         let candidate = Candidate { spec, config, kept: merge::kept(kept), version, percent };
         self.launch("deploy", &name, warnings, |before, context| Plan::deploy(before, candidate, context))
@@ -91,6 +96,7 @@ impl Control {
         let (config, kept) = patched(&former, update.deployment.as_ref())?;
         let mut warnings = config.warnings();
         let _gate = self.0.models_gate.lock().await;
+        warnings.extend(self.unknown_services(&config));
         let brought = update.scorer.is_some();
         let parts = self.parts(&former.spec, update.models, update.scorer, update.variables).await?;
         if let Some(scorer) = parts.scorer.filter(|_| brought) {
@@ -101,6 +107,13 @@ impl Control {
         self.launch_existing(action, name, warnings, |before, context| {
             Plan::update(before, &former.spec, candidate, context)
         })
+    }
+
+    /// Services that a deployment may call and that are not there: they may come later.
+    fn unknown_services(&self, config: &DeploymentConfig) -> Vec<String> {
+        let granted = config.grants().services.into_iter();
+        let unknown = granted.filter(|name| self.0.catalog.get(name).is_none());
+        unknown.map(|name| format!("$.scorehost.grants.services: there is no service '{name}' yet")).collect()
     }
 
     /// What a version consists of once its changes are applied.
@@ -117,7 +130,8 @@ impl Control {
         };
         let names = models.unwrap_or_else(|| former.models.iter().map(|model| model.id.to_string()).collect());
         let component = scorer.map(|scorer| scorer.component);
-        let models = self.0.store(move |registry| resolve(registry, &names, component.as_ref())).await?;
+        let Resolved { models, cached, .. } =
+            self.0.store(move |registry| resolve(registry, &names, component.as_ref())).await?;
         let mut variables = former.variables.clone();
         for (name, value) in changes {
             match value {
@@ -125,7 +139,7 @@ impl Control {
                 None => variables.remove(&name),
             };
         }
-        Ok(Parts { scorer, models, variables })
+        Ok(Parts { scorer, models, variables, cached })
     }
 }
 
@@ -134,10 +148,12 @@ struct Parts {
     scorer: Option<ScorerRef>,
     models: Vec<ModelRef>,
     variables: BTreeMap<String, String>,
+    /// Whether the model itself asks for kept answers.
+    cached: bool,
 }
 
 fn specification(base: ServiceSpec, parts: Parts, config: &DeploymentConfig) -> ServiceSpec {
-    let Parts { scorer, models, variables } = parts;
+    let Parts { scorer, models, variables, cached } = parts;
     ServiceSpec {
         name: base.name,
         version: base.version,
@@ -150,6 +166,9 @@ fn specification(base: ServiceSpec, parts: Parts, config: &DeploymentConfig) -> 
         collection: config.collection(),
         recording: config.recording(),
         warm_up: config.warm_up(),
+        response_cache: config.response_cache().or_else(|| cached.then(ResponseCache::default)),
+        pin_models: config.pin_models(),
+        batching: config.batching(),
     }
 }
 
@@ -191,8 +210,17 @@ fn check_scale(scale: &wire::Scale) -> Result<(), ControlError> {
     Ok(())
 }
 
-/// Looks up everything that a deployment names.
-fn resolve(registry: &Registry, names: &[String], scorer: Option<&Digest>) -> Result<Vec<ModelRef>, Failure> {
+/// Looks up everything that a deployment names; returns its models, and what their configurations say that does not act.
+/// The models of a deployment, and what their own configurations say.
+struct Resolved {
+    models: Vec<ModelRef>,
+    /// What is there and does not act, one sentence each.
+    notes: Vec<String>,
+    /// Whether the model of a service without a scorer asks for kept answers.
+    cached: bool,
+}
+
+fn resolve(registry: &Registry, names: &[String], scorer: Option<&Digest>) -> Result<Resolved, Failure> {
     let models: Vec<RegisteredModel> = names.iter().map(|name| find(registry, name)).collect::<Result<_, _>>()?;
     let mut seen = BTreeSet::new();
     if let Some(model) = models.iter().find(|model| !seen.insert(&model.id)) {
@@ -205,7 +233,38 @@ fn resolve(registry: &Registry, names: &[String], scorer: Option<&Digest>) -> Re
         Some(_) => {}
         None => check_no_code(&models)?,
     }
-    Ok(models.into_iter().map(|model| ModelRef { id: model.id }).collect())
+    let (mut notes, mut cached) = (Vec::new(), false);
+    for model in &models {
+        let Some((path, configuration)) = configuration(registry, model)? else { continue };
+        let place = format!("{path} of model {}", model.id);
+        notes.extend(configuration.notes.into_iter().map(|note| format!("{place}: {note}")));
+        if configuration.response_cache && scorer.is_some() {
+            notes.push(format!(
+                "{place}: response_cache acts for services without a scorer; scorehost.responseCache of the deployment keeps a scorer's answers"
+            ));
+        }
+        cached |= configuration.response_cache && scorer.is_none();
+    }
+    Ok(Resolved { models: models.into_iter().map(|model| ModelRef { id: model.id }).collect(), notes, cached })
+}
+
+/// A model's own configuration, where it has one, and its path.
+fn configuration(
+    registry: &Registry,
+    model: &RegisteredModel,
+) -> Result<Option<(String, ModelConfiguration)>, Failure> {
+    let Some(graph) = graph_path(model.files.iter().map(|file| file.path.as_str())) else { return Ok(None) };
+    let read = |path: &str| -> Result<Bytes, Failure> {
+        let file = model.files.iter().find(|file| file.path == path);
+        let file = file.ok_or_else(|| Failure::internal(format!("model {} has lost its file {path}", model.id)))?;
+        // What is larger is no configuration, and would be refused as one for its size.
+        let read = file.size <= MOST_CONFIGURATION_BYTES;
+        Ok(if read { registry.read_blob(&file.digest)? } else { Bytes::new() })
+    };
+    let Some(path) = configuration_path(graph, model.files.iter().map(|file| file.path.as_str()), read)? else {
+        return Ok(None);
+    };
+    Ok(Some((path.to_owned(), ModelConfiguration::parse(path, &read(path)?)?)))
 }
 
 fn check_no_code(models: &[RegisteredModel]) -> Result<(), ControlError> {

@@ -101,6 +101,12 @@ pub enum ControlError {
         /// The model.
         model: ModelId,
     },
+    /// Services that would call each other for ever.
+    #[error("services would call each other in a circle: {chain}")]
+    Circle {
+        /// Names, from the service at hand on and back to it.
+        chain: String,
+    },
     /// A no-code service with no model, or with several.
     #[error("a service without a scorer answers with exactly one model, this deployment has {count}")]
     NoCodeModels {
@@ -368,6 +374,7 @@ impl ControlError {
             | Self::BlobSize { .. }
             | Self::NoComponent { .. }
             | Self::RepeatedModel { .. }
+            | Self::Circle { .. }
             | Self::NoCodeModels { .. }
             | Self::NoGraph { .. }
             | Self::TooManyModels { .. }
@@ -394,6 +401,7 @@ impl ControlError {
             Self::NoModel { .. } => {
                 "register it with 'scorehost model register --name NAME --path FILE_OR_DIR'".to_owned()
             }
+            Self::Circle { .. } => "take one of them out of the others' scorehost.grants.services".to_owned(),
             Self::NoCodeModels { .. } | Self::NoGraph { .. } => "give a scorer with --scorer or --ic".to_owned(),
             Self::InUse { services, .. } => {
                 format!("delete the service first: scorehost service delete {}", services.first()?)

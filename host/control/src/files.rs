@@ -4,6 +4,8 @@
 //! Every violation is reported at once with its JSON path; an unknown key comes with the key that was probably meant.
 
 mod deployment;
+mod model;
+mod pbtxt;
 mod reader;
 mod schema;
 mod suggest;
@@ -12,6 +14,10 @@ pub use deployment::{
     AccessPlan, Authentication, AutoScaler, ComputeType, DeploymentConfig, Extension, ExtraAdmission, ExtraGrants,
     ExtraScaling, Liveness, Resources,
 };
+pub use model::{
+    Declared, DynamicBatching, Fill, ModelConfiguration, ModelWarmUp, WarmUpInput, configuration_path, graph_path,
+};
+pub use pbtxt::{TextFormatError, parse as parse_text_format};
 pub use reader::{Violation, Violations};
 pub use schema::DEPLOYMENT_SCHEMA;
 

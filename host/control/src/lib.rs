@@ -10,6 +10,7 @@
 mod access;
 mod blobs;
 mod body;
+mod calls;
 mod catalog;
 pub mod client;
 mod comparison;

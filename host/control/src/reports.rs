@@ -5,10 +5,17 @@ use std::time::Duration;
 
 use scorehost_core::{ErrorKind, ServiceName};
 
+use crate::wire;
+
 /// What versions did; the assembly implements it over telemetry's counters.
 pub trait Reports: Send + Sync {
     /// Every version of a service that was called since the host started, by version; empty where none was.
     fn versions(&self, service: &ServiceName) -> Vec<VersionReport>;
+
+    /// What is loaded of the models; nothing where nobody keeps account.
+    fn memory(&self) -> wire::ModelMemory {
+        wire::ModelMemory::default()
+    }
 
     /// The replicas of every version that has a scorer and is live.
     fn replicas(&self) -> Vec<LiveReplicas> {

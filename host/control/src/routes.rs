@@ -36,6 +36,7 @@ pub(crate) enum Route {
     Operations,
     Operation,
     Devices,
+    Memory,
     About,
     Whoami,
     Credentials,
@@ -44,7 +45,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [(&'static str, Self); 26] = [
+    pub(crate) const ALL: [(&'static str, Self); 27] = [
         ("/blobs/{name}", Self::Blob),
         ("/models", Self::Models),
         ("/models/{name}", Self::Model),
@@ -66,6 +67,7 @@ impl Route {
         ("/operations", Self::Operations),
         ("/operations/{name}", Self::Operation),
         ("/devices", Self::Devices),
+        ("/memory", Self::Memory),
         ("/version", Self::About),
         ("/whoami", Self::Whoami),
         ("/credentials", Self::Credentials),
@@ -91,6 +93,7 @@ impl Route {
             | Self::Logs
             | Self::Operations
             | Self::Devices
+            | Self::Memory
             | Self::Whoami
             | Self::About => "GET",
         }
@@ -175,6 +178,7 @@ impl Control {
             (Route::Operation, Method::GET) => self.operation(&name, &query).await,
             (Route::Operation, Method::DELETE) => self.cancel(&name),
             (Route::Devices, Method::GET) => self.devices(),
+            (Route::Memory, Method::GET) => self.memory(),
             (Route::About, Method::GET) => self.version(),
             (Route::Whoami, Method::GET) => self.whoami(caller),
             (Route::Credentials, Method::GET) => self.credentials(),

@@ -197,6 +197,10 @@ impl Control {
         Ok(respond::json(StatusCode::OK, &wire::Devices { devices: self.facts().devices }))
     }
 
+    pub(crate) fn memory(&self) -> Result<Response<Body>, Failure> {
+        Ok(respond::json(StatusCode::OK, &self.0.reports.memory()))
+    }
+
     pub(crate) fn version(&self) -> Result<Response<Body>, Failure> {
         let Facts { version, http, grpc, .. } = self.facts();
         Ok(respond::json(StatusCode::OK, &wire::Version { version, http, grpc }))

@@ -132,9 +132,13 @@ fn settings(spec: &ServiceSpec) -> wire::Settings {
         clock: spec.grants.clock,
         random: spec.grants.random,
         outbound: spec.grants.outbound.iter().map(outbound).collect(),
+        services: spec.grants.services.iter().map(ToString::to_string).collect(),
         collect: spec.collection.is_some(),
         record: spec.recording.is_some(),
         warm_up: spec.warm_up.as_ref().map_or(0, |warm_up| warm_up.count),
+        response_cache_bytes: spec.response_cache.map(|cache| cache.max_bytes),
+        response_cache_seconds: spec.response_cache.and_then(|cache| cache.keep_for).map(|keep| keep.as_secs_f64()),
+        pin_models: spec.pin_models,
     }
 }
 

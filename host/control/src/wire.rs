@@ -138,6 +138,42 @@ pub struct Devices {
     pub devices: Vec<Device>,
 }
 
+/// Answer of `GET /memory`: the memory that loaded models take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelMemory {
+    /// Bytes that all may hold; no limit where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
+    /// Bytes that they hold.
+    pub loaded_bytes: u64,
+    /// Loads since the host started, reloads included.
+    pub loads: u64,
+    /// Evictions since the host started.
+    pub evictions: u64,
+    /// Models of deployments, the most recently used first; those that share their weights are one.
+    pub models: Vec<LoadedModel>,
+}
+
+/// A model of a deployment, in memory or evicted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedModel {
+    /// `name:version` of the model that its weights were loaded for first.
+    pub model: String,
+    /// Digest of its graph, or of its folder where the weights are in files of their own.
+    pub digest: String,
+    /// Bytes that it holds, or held when it was loaded last, as measured.
+    pub bytes: u64,
+    /// Whether it is loaded.
+    pub loaded: bool,
+    /// Whether it is never evicted.
+    pub pinned: bool,
+    /// Calls that use it now.
+    pub users: u32,
+    /// Milliseconds since its last call; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+}
+
 /// Answer of `GET /version`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Version {

@@ -7,6 +7,10 @@ use bytes::Bytes;
 
 use crate::{Deadline, TraceContext};
 
+mod chain;
+
+pub use chain::Chain;
+
 /// Request headers (HTTP headers or gRPC metadata) as the layers below `ingress` may read them.
 pub trait Headers: Send + Sync {
     /// First value of a header; `name` is compared without case.
@@ -30,6 +34,8 @@ pub struct CallContext {
     pub caller: Option<Arc<str>>,
     /// The trace that this request is part of; `None` where it is not traced.
     pub trace: Option<TraceContext>,
+    /// Services of this host that the request went through on its way here.
+    pub chain: Chain,
 }
 
 impl CallContext {
@@ -43,6 +49,7 @@ impl CallContext {
             priority: Priority::default(),
             caller: None,
             trace: None,
+            chain: Chain::default(),
         }
     }
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+mod batching;
 mod endpoint;
 mod grants;
 mod placement;
 
+pub use batching::Batching;
 pub use endpoint::{Access, EndpointSpec, Secret, Shadow, Sticky, Traffic};
 pub use grants::{Grants, Outbound};
 pub use placement::{DeviceKind, Placement, Precision, UnknownWord};
@@ -56,6 +58,12 @@ pub struct ServiceSpec {
     pub recording: Option<Recording>,
     /// A request that every new replica answers before it takes others.
     pub warm_up: Option<WarmUp>,
+    /// Which answers are kept and given again to equal requests; `None` keeps none.
+    pub response_cache: Option<ResponseCache>,
+    /// Whether its models stay loaded whatever else needs the memory.
+    pub pin_models: bool,
+    /// How calls of its models are merged.
+    pub batching: Batching,
 }
 
 impl ServiceSpec {
@@ -74,6 +82,9 @@ impl ServiceSpec {
             collection: None,
             recording: None,
             warm_up: None,
+            response_cache: None,
+            pin_models: false,
+            batching: Batching::default(),
         }
     }
 
@@ -226,6 +237,22 @@ pub struct Recording {
     pub max_requests: u32,
     /// Bytes of one request's body above which it is not kept.
     pub max_body: u64,
+}
+
+/// Which answers of a service are kept and given again to requests with the same content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseCache {
+    /// Bytes that the answers may take altogether; those used least go first.
+    pub max_bytes: u64,
+    /// How long an answer is given again; `None` until the service is updated.
+    pub keep_for: Option<Duration>,
+}
+
+impl Default for ResponseCache {
+    /// 64 MiB, until the service is updated.
+    fn default() -> Self {
+        Self { max_bytes: 64 << 20, keep_for: None }
+    }
 }
 
 /// A request that every new replica answers before it takes others.

@@ -7,6 +7,7 @@
 
 mod call;
 mod clock;
+mod copies;
 mod desired;
 mod dtype;
 mod failure;
@@ -17,12 +18,13 @@ mod signature;
 mod tensor;
 mod trace;
 
-pub use call::{CallContext, Header, Headers, Priority, RawRequest, RawResponse};
+pub use call::{CallContext, Chain, Header, Headers, Priority, RawRequest, RawResponse};
 pub use clock::{Clock, Deadline, SystemClock};
+pub use copies::Copied;
 pub use desired::{
-    Access, Admission, Collection, CollectionFormat, DeviceKind, EndpointSpec, Grants, ModelRef, Outbound, Placement,
-    Precision, Recording, Scaling, ScorerRef, Secret, ServiceSpec, Shadow, Sticky, Traffic, UnknownWord, VersionKey,
-    WarmUp,
+    Access, Admission, Batching, Collection, CollectionFormat, DeviceKind, EndpointSpec, Grants, ModelRef, Outbound,
+    Placement, Precision, Recording, ResponseCache, Scaling, ScorerRef, Secret, ServiceSpec, Shadow, Sticky, Traffic,
+    UnknownWord, VersionKey, WarmUp,
 };
 pub use dtype::DType;
 pub use failure::{ErrorKind, Failure};
@@ -30,8 +32,8 @@ pub use ids::{Digest, IdError, ModelId, ModelName, ServiceName, VersionName};
 pub use seam::{
     Asked, BoxFuture, Collector, DeployedModel, EntryScriptDescription, Graph, GraphLoader, InferRequest,
     InferResponse, Interface, LogLevel, Logs, Model, ModelFiles, ModelSet, NamedTensors, Plane, Replica,
-    ReplicaFactory, Repository, RepositoryEntry, Routed, Service, ServiceStatus,
+    ReplicaFactory, Repository, RepositoryEntry, Routed, Service, ServiceStatus, Services,
 };
-pub use signature::{ModelMetadata, OutputIndices, Signature, SignatureError, TensorSpec};
+pub use signature::{BatchTerms, DynamicTerms, ModelMetadata, OutputIndices, Signature, SignatureError, TensorSpec};
 pub use tensor::{NamedTensor, Shape, Tensor, TensorError};
 pub use trace::{TraceContext, TraceParentError};

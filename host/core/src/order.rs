@@ -2,6 +2,8 @@
 
 mod fair;
 mod line;
+mod slice;
 
-pub use fair::{FairQueue, Flow};
+pub use fair::{Company, FairQueue, Flow, virtual_time};
 pub use line::{Line, Ticket};
+pub use slice::{LongSlice, long_slice, take_long_slice};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    CallContext, Failure, Headers, ModelId, ModelMetadata, NamedTensor, RawRequest, RawResponse, ServiceName,
-    Signature, Tensor,
+    BatchTerms, CallContext, Deadline, Failure, Headers, ModelId, ModelMetadata, NamedTensor, RawRequest, RawResponse,
+    ServiceName, Signature, Tensor,
 };
 
 /// A boxed future that may move between threads.
@@ -29,8 +29,29 @@ pub trait Graph: Send + Sync {
     /// # Errors
     /// `InvalidInput` where the shapes do not work in this graph, `Internal` where the device fails.
     fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Result<NamedTensors, Failure>;
+    /// The same, given up at `until` where the device can: then it fails with `Deadline`.
+    ///
+    /// # Errors
+    /// Those of [`Graph::run`], and `Deadline`.
+    fn run_until(
+        &self,
+        inputs: &[NamedTensor],
+        outputs: &[usize],
+        until: Option<Deadline>,
+    ) -> Result<NamedTensors, Failure> {
+        let _ = until;
+        self.run(inputs, outputs)
+    }
     /// Bytes of weights and device memory that the graph holds, as far as they are known.
     fn memory_bytes(&self) -> u64;
+    /// Whether dimension 0 of every input and output is a batch of rows that do not influence one another, so that several
+    /// calls may run as one whose other dimensions are equal.
+    ///
+    /// # Errors
+    /// Why not, to be read after "calls are not merged: ".
+    fn batch(&self) -> Result<(), Arc<str>> {
+        Err("the device does not tell whether dimension 0 is a batch".into())
+    }
 }
 
 /// A model ready to be called. `batcher` implements it over a [`Graph`]; scorers and no-code services call it.
@@ -175,6 +196,8 @@ pub struct InferRequest {
 pub struct InferResponse {
     /// Outputs in the order asked for, or the model's.
     pub outputs: NamedTensors,
+    /// Whether it was kept of an equal request; `None` where the service keeps no answers.
+    pub cached: Option<bool>,
 }
 
 /// What a service is at the moment.
@@ -190,6 +213,8 @@ pub struct ServiceStatus {
     pub platform: &'static str,
     /// Registered models it uses.
     pub models: Vec<ModelId>,
+    /// How calls of a no-code service's model are merged.
+    pub batching: BatchTerms,
 }
 
 /// A service that can be called. `router` implements it, `ingress` calls it.
@@ -200,6 +225,32 @@ pub trait Service: Send + Sync {
     fn infer<'a>(&'a self, request: InferRequest, call: CallContext) -> BoxFuture<'a, Result<InferResponse, Failure>>;
     /// A body in, a response out. `Unsupported` for a service that takes tensors.
     fn score<'a>(&'a self, request: RawRequest, call: CallContext) -> BoxFuture<'a, Result<RawResponse, Failure>>;
+}
+
+/// The services of this host, as a scorer calls them. The assembly implements it, `scorer` calls it for those that the deployment
+/// grants; `call` says through which services the request came.
+pub trait Services: Send + Sync {
+    /// Calls a service that takes tensors.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none of that name, `Unsupported` where it takes a body, `Forbidden` where the request went
+    /// through it before; its own failures.
+    fn infer<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        request: InferRequest,
+        call: CallContext,
+    ) -> BoxFuture<'a, Result<InferResponse, Failure>>;
+    /// Calls a service that takes a body.
+    ///
+    /// # Errors
+    /// As for [`Services::infer`].
+    fn score<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        request: RawRequest,
+        call: CallContext,
+    ) -> BoxFuture<'a, Result<RawResponse, Failure>>;
 }
 
 /// What decides which version of a service answers a request.

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct CudaGraph {
     gpu: Arc<Gpu>,
     signature: Signature,
+    /// Whether calls may be merged, or why not.
+    batch: Result<(), Arc<str>>,
     options: LoadOptions,
     contexts: Mutex<Contexts>,
     returned: Condvar,
@@ -42,6 +44,7 @@ struct Contexts {
 /// Loads a model that passed `scorehost_graph`'s checks.
 pub(crate) fn load(gpu: &Arc<Gpu>, model: &Model, options: LoadOptions) -> Result<CudaGraph, CudaError> {
     let plans = Plans::new(gpu, model, &options)?;
+    let batch = plans.batch();
     let signature = model.signature().clone();
     let graph = CudaGraph {
         gpu: Arc::clone(gpu),
@@ -49,6 +52,7 @@ pub(crate) fn load(gpu: &Arc<Gpu>, model: &Model, options: LoadOptions) -> Resul
         contexts: Mutex::default(),
         returned: Condvar::new(),
         plans,
+        batch,
         options,
     };
     graph.try_smallest()?;
@@ -223,6 +227,10 @@ impl scorehost_core::Graph for CudaGraph {
     fn memory_bytes(&self) -> u64 {
         let contexts: u64 = self.contexts.lock().idle.iter().map(Context::bytes).sum();
         self.plans.weight_bytes() + contexts
+    }
+
+    fn batch(&self) -> Result<(), Arc<str>> {
+        self.batch.clone()
     }
 }
 

@@ -65,6 +65,9 @@ pub enum DeviceError {
     /// The graph cannot compute with inputs of these shapes or values.
     #[error("the model cannot run with these inputs: {0}")]
     Run(String),
+    /// The run was told to stop because its time was up.
+    #[error("the deadline passed while the model ran, and the run was stopped")]
+    Stopped,
     /// The device has no memory left.
     #[error("the device has not enough memory for this call")]
     Memory(String),
@@ -84,8 +87,10 @@ impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
         match error {
             DeviceError::Model(error) => error.into(),
-            DeviceError::Operators { .. } => Self::new(ErrorKind::Unsupported, error.to_string())
-                .with_hint("install ONNX Runtime and set ORT_DYLIB_PATH to its shared library"),
+            DeviceError::Operators { .. } => Self::new(ErrorKind::Unsupported, error.to_string()).with_hint(
+                "install ONNX Runtime and set ORT_DYLIB_PATH to its shared library; \
+                     docs/reference/operators.md lists what each device has",
+            ),
             DeviceError::Refused { .. }
             | DeviceError::Inputs { .. }
             | DeviceError::InputType { .. }
@@ -93,6 +98,7 @@ impl From<DeviceError> for Failure {
             DeviceError::Memory(detail) => {
                 Self::new(ErrorKind::Unavailable, "the device has not enough memory for this call").with_detail(detail)
             }
+            DeviceError::Stopped => Self::new(ErrorKind::Deadline, error.to_string()),
             DeviceError::LibraryMissing { .. } | DeviceError::LibraryNotFound(_) | DeviceError::Library(_) => {
                 Self::new(ErrorKind::Unavailable, "ONNX Runtime is not available on this host")
                     .with_detail(error.to_string())

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use scorehost_core::{Failure, Graph, Placement};
-use scorehost_graph::Model;
+use scorehost_core::{DeviceKind, Failure, Graph, Placement};
+use scorehost_graph::{Model, NoFold};
 
 use crate::accelerator::Accelerators;
 use crate::onnxruntime::{self, Runtime};
@@ -27,6 +27,8 @@ pub struct DeviceConfig {
     /// Whether the built-in executor runs graphs node by node as their files have them, without folding and fusion: slower,
     /// to find out whether these change an answer.
     pub as_written: bool,
+    /// Bytes that all runs together may hold beside the weights, in ONNX Runtime; no limit when unset.
+    pub scratch_bytes: Option<u64>,
     /// What models run on that ask for nothing in particular.
     pub placement: Placement,
 }
@@ -96,12 +98,29 @@ impl Devices {
             (true, SmallModels::BuiltIn) => "in use for graphs that it runs faster than a call of ONNX Runtime takes",
             (true, SmallModels::OnnxRuntime) => "used where ONNX Runtime is missing",
         };
-        let built_in = format!("built in; {in_use}");
+        let operators = reference::operators();
+        let built_in = format!("built in, {operators} operators (docs/reference/operators.md); {in_use}");
         let cpu = [
             DeviceReport { name: "onnxruntime", kind: "cpu", available, detail },
             DeviceReport { name: "reference", kind: "cpu", available: true, detail: built_in },
         ];
         cpu.into_iter().chain(self.accelerators.reports(accelerators::reports())).collect()
+    }
+
+    /// What loads models here, and how: models that were looked at under another fingerprint may turn out differently.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let cpu = match &self.runtime {
+            Ok(runtime) => format!("onnxruntime {}, small models {:?}", runtime.version, self.small_models),
+            Err(_) => "reference".to_owned(),
+        };
+        if self.placement.device == DeviceKind::Cpu { cpu } else { format!("{cpu}, {:?}", self.placement) }
+    }
+
+    /// The platform name that loaded models have, where it is one of this room's.
+    #[must_use]
+    pub fn platform(name: &str) -> Option<&'static str> {
+        [onnxruntime::PLATFORM, reference::PLATFORM].into_iter().find(|known| *known == name)
     }
 
     /// Adds a family of devices.
@@ -153,6 +172,21 @@ impl Devices {
     }
 }
 
+/// Whether a model has weights in files of its own, so that it can only be loaded from its folder. Blocks.
+///
+/// # Errors
+/// Where the file cannot be read; a file that is no sound model has none, and says why when it is loaded.
+pub fn has_external_data(path: &Path) -> Result<bool, Failure> {
+    let bytes = std::fs::read(path).map_err(DeviceError::Read)?;
+    let read = Model::read(bytes.into(), None);
+    Ok(matches!(read, Err(scorehost_graph::GraphError::External { .. })))
+}
+
+/// Gives memory that freed models left in the heap back to the system.
+pub fn trim_memory() {
+    onnxruntime::heap::trim();
+}
+
 impl Devices {
     fn small(&self, runtime: &Arc<Runtime>, model: &Model, bytes: &Bytes) -> Option<Arc<dyn Graph>> {
         match self.small_models {
@@ -160,6 +194,11 @@ impl Devices {
             SmallModels::OnnxRuntime => None,
         }
     }
+}
+
+/// Whether calls of a model may be merged, as its graph shows without running anything, or why not.
+pub(crate) fn batch(graph: &scorehost_graph::Graph) -> Result<(), Arc<str>> {
+    graph.batch(&NoFold).map_err(|reason| Arc::from(reason.to_string()))
 }
 
 /// A model's bytes, and the folder that its other files may be in.

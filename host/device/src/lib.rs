@@ -18,4 +18,4 @@ mod small;
 
 pub use accelerator::{Accelerator, DeviceLoad, folding};
 pub use error::DeviceError;
-pub use inventory::{DeviceConfig, DeviceReport, Devices, ModelSource, SmallModels};
+pub use inventory::{DeviceConfig, DeviceReport, Devices, ModelSource, SmallModels, has_external_data, trim_memory};

@@ -8,9 +8,11 @@ mod environment;
 mod ffi;
 mod graph;
 mod library;
+mod measure;
 mod message;
 
 pub(crate) use environment::Runtime;
+pub(crate) use ffi::heap;
 pub(crate) use graph::load;
 
 /// The platform name of the Open Inference Protocol.

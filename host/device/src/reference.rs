@@ -25,6 +25,12 @@ use scorehost_core::{Failure, NamedTensor, NamedTensors, Signature};
 use scorehost_graph::{Model, Node, Options};
 
 use crate::DeviceError;
+use crate::inventory::batch;
+
+/// Number of operators that the executor has.
+pub(crate) fn operators() -> usize {
+    operators::many()
+}
 
 /// The platform name of the Open Inference Protocol.
 pub(crate) const PLATFORM: &str = "scorehost_reference";
@@ -32,6 +38,8 @@ pub(crate) const PLATFORM: &str = "scorehost_reference";
 struct ReferenceGraph {
     signature: Signature,
     program: Program,
+    /// Whether calls may be merged, or why not.
+    batch: Result<(), Arc<str>>,
 }
 
 /// Loads a checked model, or names everything in it that has no implementation here. `as_written` leaves out folding and
@@ -47,7 +55,8 @@ pub(crate) fn load(model: &Model, as_written: bool) -> Result<Arc<dyn scorehost_
     if !as_written {
         graph = graph.optimised(&Options { fold: &Kernels, supports: &has })?;
     }
-    Ok(Arc::new(ReferenceGraph { program: Program::new(&graph)?, signature: graph.signature }))
+    let batch = batch(&graph);
+    Ok(Arc::new(ReferenceGraph { program: Program::new(&graph)?, signature: graph.signature, batch }))
 }
 
 impl ReferenceGraph {
@@ -104,5 +113,9 @@ impl scorehost_core::Graph for ReferenceGraph {
 
     fn memory_bytes(&self) -> u64 {
         self.program.weight_bytes()
+    }
+
+    fn batch(&self) -> Result<(), Arc<str>> {
+        self.batch.clone()
     }
 }

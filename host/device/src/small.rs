@@ -8,7 +8,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use scorehost_core::{Failure, Graph, NamedTensor, NamedTensors, Signature};
+use scorehost_core::{Deadline, Failure, Graph, NamedTensor, NamedTensors, Signature};
 use scorehost_graph::{Initialiser, Model};
 
 use crate::onnxruntime::{self, Runtime};
@@ -104,7 +104,24 @@ impl Graph for SmallGraph {
         self.large().run(inputs, outputs)
     }
 
+    fn run_until(
+        &self,
+        inputs: &[NamedTensor],
+        outputs: &[usize],
+        until: Option<Deadline>,
+    ) -> Result<NamedTensors, Failure> {
+        if self.work(inputs) <= SMALL_WORK {
+            return self.built_in.run(inputs, outputs);
+        }
+        self.large().run_until(inputs, outputs, until)
+    }
+
     fn memory_bytes(&self) -> u64 {
-        self.built_in.memory_bytes()
+        let large = self.large.get().map_or(0, |large| large.memory_bytes());
+        self.built_in.memory_bytes() + self.bytes.len() as u64 + large
+    }
+
+    fn batch(&self) -> Result<(), Arc<str>> {
+        self.built_in.batch()
     }
 }

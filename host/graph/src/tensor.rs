@@ -1,6 +1,7 @@
 //! Tensors of a model file.
 
 use bytes::Bytes;
+use prost::Message;
 use scorehost_core::{DType, Tensor};
 
 use crate::GraphError;
@@ -155,4 +156,14 @@ fn typed_data(dtype: DType, proto: &TensorProto) -> Bytes {
         DType::U16 | DType::I16 | DType::F16 | DType::BF16 => low::<2>(int32()),
         DType::Bool | DType::U8 | DType::I8 | DType::Bytes => low::<1>(int32()),
     }
+}
+
+/// Reads a file that holds one tensor (the message `TensorProto`), such as the inputs and outputs of ONNX's test data.
+///
+/// # Errors
+/// Where the bytes are no such message, or its data does not fit its dimensions; data in another file is refused.
+pub fn read_tensor(bytes: Bytes) -> Result<Initialiser, GraphError> {
+    let proto = TensorProto::decode(bytes)?;
+    check(&proto, None)?;
+    read(&proto, None)
 }

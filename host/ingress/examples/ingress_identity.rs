@@ -26,7 +26,7 @@ impl Service for Identity {
         let name = self.output();
         Box::pin(async move {
             let outputs = request.inputs.into_iter().map(|input| NamedTensor { name: name.clone(), ..input }).collect();
-            Ok(InferResponse { outputs })
+            Ok(InferResponse { outputs, cached: None })
         })
     }
 
@@ -110,6 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         interface: Interface::Tensors(signature),
         platform: "example_identity",
         models: Vec::new(),
+        batching: Default::default(),
     };
     let doors = Doors {
         plane: Arc::new(One(Arc::new(Identity(status)))),

@@ -26,5 +26,9 @@ pub async fn score_once(
     let response = oip::response::write(service.status(), &decoded.form, &answer.outputs)?;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.map_err(Failure::internal)?.to_bytes();
-    Ok(RawResponse { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body })
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    if let Some(cached) = answer.cached {
+        headers.push(("x-scorehost-cache".to_owned(), if cached { "hit" } else { "miss" }.to_owned()));
+    }
+    Ok(RawResponse { status, headers, body })
 }

@@ -63,7 +63,7 @@ pub struct Span {
 pub struct Counters {
     /// End of the last inference, milliseconds since the epoch; 0 when there was none.
     pub last_inference_ms: u64,
-    /// Inferences: each request counts its batch size.
+    /// Inferences: requests answered.
     pub inferences: u64,
     /// Executions of the model or the scorer.
     pub executions: u64,
@@ -75,4 +75,6 @@ pub struct Counters {
     pub queue: Span,
     /// Computing.
     pub compute: Span,
+    /// Executions by the number of requests that each of them answered, ascending.
+    pub batches: Vec<(u64, Span)>,
 }

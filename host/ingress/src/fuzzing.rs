@@ -122,7 +122,14 @@ fn status() -> Option<ServiceStatus> {
     let spec = |name: &str| TensorSpec { name: name.into(), dtype: DType::F32, shape: vec![-1] };
     let signature = Signature { inputs: vec![spec("INPUT0")], outputs: vec![spec("OUTPUT0")] };
     let interface = Interface::Tensors(signature);
-    Some(ServiceStatus { name, version: "1".into(), interface, platform: "none", models: Vec::new() })
+    Some(ServiceStatus {
+        name,
+        version: "1".into(),
+        interface,
+        platform: "none",
+        models: Vec::new(),
+        batching: Default::default(),
+    })
 }
 
 /// Every tensor is as long as its shape says.

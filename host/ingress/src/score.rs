@@ -114,7 +114,8 @@ async fn routed_to(
         return Ok(method(&parts.method));
     }
     let limit = shared.config.limits.body_bytes;
-    let body = activity.reading(read::read_body(body, limit)).await?;
+    let offset = oip::infer::tensor_offset(&parts.headers);
+    let body = activity.reading(read::read_aligned(body, limit, |_| offset)).await?;
     let body = encoding::undo(&parts.headers, body, limit).await?;
     match interface {
         Interface::EntryScript(description) => script::run(shared, service, &description, scored, body).await,

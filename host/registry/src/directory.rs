@@ -92,6 +92,11 @@ fn owner(file: &mut File) -> Option<u32> {
 }
 
 fn remove_leftovers(incoming: &Path) -> Result<(), RegistryError> {
-    let remove = || -> io::Result<()> { fs::read_dir(incoming)?.try_for_each(|entry| fs::remove_file(entry?.path())) };
-    remove().map_err(|error| RegistryError::io("remove unfinished uploads", incoming, error))
+    let remove = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+    };
+    let all = || -> io::Result<()> { fs::read_dir(incoming)?.try_for_each(remove) };
+    all().map_err(|error| RegistryError::io("remove unfinished uploads", incoming, error))
 }

@@ -16,6 +16,7 @@ mod config;
 mod directory;
 mod error;
 mod files;
+mod folder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod garbage;
@@ -27,6 +28,7 @@ mod registry;
 pub use blobs::{BlobPin, BlobReader, BlobWriter};
 pub use config::RegistryConfig;
 pub use error::RegistryError;
+pub use folder::LaidOut;
 pub use garbage::Garbage;
 pub use model::{NewFile, NewModel, RegisteredModel, StoredFile};
 pub use path::{PathError, check_path, check_paths};

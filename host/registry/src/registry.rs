@@ -71,6 +71,11 @@ impl Registry {
         self.directory.root()
     }
 
+    /// Where unfinished things lie; nothing in it outlives the process.
+    pub(crate) fn incoming(&self) -> PathBuf {
+        self.directory.incoming()
+    }
+
     /// Begins to store content.
     ///
     /// # Errors

@@ -81,8 +81,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = || InferRequest { inputs: vec![NamedTensor::new(Arc::clone(&name), x.clone())], outputs: vec![] };
     let call = CallContext::new("r");
 
-    let model: Arc<dyn Model> =
-        Arc::new(Identity(ModelMetadata { id: "m:1".parse()?, platform: "none", signature: signature() }));
+    let model: Arc<dyn Model> = Arc::new(Identity(ModelMetadata {
+        id: "m:1".parse()?,
+        platform: "none",
+        signature: signature(),
+        batching: Default::default(),
+    }));
     let (spec, version) = described("no-code", &statistics)?;
     let runtime = Runtime::new(Executor::start(1, workers.handle())?);
     router.put(Arc::new(RoutedService::no_code(&spec, version, Arc::clone(&model), runtime.clone())));

@@ -33,7 +33,14 @@ pub(crate) struct Fake {
 impl Fake {
     pub(crate) fn new(name: &str, version: &str, does: Does) -> Arc<Self> {
         let (name, interface) = (name.parse().unwrap(), Interface::Tensors(Signature::default()));
-        let status = ServiceStatus { name, version: version.into(), interface, platform: "fake", models: vec![] };
+        let status = ServiceStatus {
+            name,
+            version: version.into(),
+            interface,
+            platform: "fake",
+            models: vec![],
+            batching: Default::default(),
+        };
         Arc::new(Self { status, does, asked: AtomicUsize::new(0), low: AtomicUsize::new(0) })
     }
 
@@ -68,7 +75,7 @@ impl Service for Fake {
         Box::pin(async move {
             self.answer(&call, |number| {
                 let add = |input: &NamedTensor| NamedTensor::new(Arc::clone(&input.name), added(&input.tensor, number));
-                InferResponse { outputs: request.inputs.iter().map(add).collect() }
+                InferResponse { outputs: request.inputs.iter().map(add).collect(), cached: None }
             })
             .await
         })

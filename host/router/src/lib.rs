@@ -8,6 +8,7 @@
 //! made.
 
 mod admission;
+mod cache;
 mod deadline;
 pub mod difference;
 mod endpoint;
@@ -20,6 +21,7 @@ mod router;
 mod service;
 mod shadow;
 
+pub use cache::CacheSignals;
 pub use error::RouteError;
 pub use executor::Executor;
 pub use router::Router;

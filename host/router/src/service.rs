@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scorehost_core::{
-    Admission, BoxFuture, CallContext, Clock, Deadline, Failure, InferRequest, InferResponse, Interface, Model,
-    NamedTensors, RawRequest, RawResponse, Service, ServiceSpec, ServiceStatus,
+    Admission, BatchTerms, BoxFuture, CallContext, Clock, Deadline, Failure, InferRequest, InferResponse, Interface,
+    Model, NamedTensors, RawRequest, RawResponse, Service, ServiceSpec, ServiceStatus,
 };
 use scorehost_pool::Pool;
 use scorehost_telemetry::{ServiceStatistics, Typical};
@@ -15,6 +15,7 @@ mod calls;
 mod scorer;
 
 use crate::admission::{Admitted, Gate, InFlight, Rate, Refused};
+use crate::cache::{Answers, CacheSignals};
 use crate::deadline::within;
 use crate::executor::Share;
 use crate::{Executor, RouteError};
@@ -47,6 +48,8 @@ pub struct ServiceSignals {
     pub in_flight: usize,
     /// Its replicas; nothing for a no-code service.
     pub pool: Option<scorehost_pool::PoolSignals>,
+    /// Its kept answers; nothing where none are kept.
+    pub cache: Option<CacheSignals>,
 }
 
 /// What a deployment adds to a service's description.
@@ -73,6 +76,8 @@ pub struct RoutedService {
     statistics: Arc<ServiceStatistics>,
     clock: Arc<dyn Clock>,
     calls: Calls,
+    /// Answers kept for equal requests.
+    cache: Option<Answers>,
     way: Way,
 }
 
@@ -82,7 +87,8 @@ impl RoutedService {
     pub fn no_code(spec: &ServiceSpec, version: ServiceVersion, model: Arc<dyn Model>, runtime: Runtime) -> Self {
         let metadata = model.metadata();
         let interface = Interface::Tensors(metadata.signature.clone());
-        let status = status(spec, &version, interface, metadata.platform);
+        let batching = metadata.batching.clone();
+        let status = ServiceStatus { batching, ..status(spec, &version, interface, metadata.platform) };
         Self::new(spec, status, version, Way::NoCode(model), runtime)
     }
 
@@ -110,14 +116,16 @@ impl RoutedService {
             statistics: matches!(way, Way::Scorer(_)).then(|| Arc::clone(&statistics)),
         };
         let calls = Calls::new(runtime, share, Arc::clone(&clock));
-        Self { status, admission, gate, statistics, clock, calls, way }
+        let cache = spec.response_cache.map(|limits| Answers::new(limits, Arc::clone(&clock)));
+        Self { status, admission, gate, statistics, clock, calls, cache, way }
     }
 
     /// What it is doing.
     #[must_use]
     pub fn signals(&self) -> ServiceSignals {
         let pool = self.pool().map(|pool| pool.signals());
-        ServiceSignals { in_flight: self.gate.in_flight.count(), pool }
+        let cache = self.cache.as_ref().map(Answers::signals);
+        ServiceSignals { in_flight: self.gate.in_flight.count(), pool, cache }
     }
 
     /// Its replicas; nothing for a no-code service.
@@ -189,9 +197,33 @@ impl RoutedService {
             within(run.as_mut(), left).await
         };
         match answer {
-            Some(Ok(outputs)) => Ok(InferResponse { outputs }),
+            Some(Ok(outputs)) => Ok(InferResponse { outputs, cached: None }),
             Some(Err(failure)) => Err(self.of_model(failure)),
             None => Err(self.late(limit)),
+        }
+    }
+
+    async fn answer_infer(
+        &self,
+        request: InferRequest,
+        call: CallContext,
+        admitted: &mut Admitted<'_>,
+    ) -> Result<InferResponse, Failure> {
+        match &self.way {
+            Way::NoCode(model) => self.infer_no_code(model, request, call, admitted).await,
+            Way::Scorer(pool) => self.infer_scorer(pool, request, call, admitted).await,
+        }
+    }
+
+    async fn answer_score(
+        &self,
+        request: RawRequest,
+        call: CallContext,
+        admitted: &mut Admitted<'_>,
+    ) -> Result<RawResponse, Failure> {
+        match &self.way {
+            Way::NoCode(_) => Err(RouteError::NotBody { service: self.status.name.clone() }.into()),
+            Way::Scorer(pool) => self.score_scorer(pool, request, call, admitted).await,
         }
     }
 
@@ -238,7 +270,7 @@ struct Limit {
 fn status(spec: &ServiceSpec, version: &ServiceVersion, interface: Interface, platform: &'static str) -> ServiceStatus {
     let models = spec.models.iter().map(|model| model.id.clone()).collect();
     let version = Arc::clone(&version.version);
-    ServiceStatus { name: spec.name.clone(), version, interface, platform, models }
+    ServiceStatus { name: spec.name.clone(), version, interface, platform, models, batching: BatchTerms::default() }
 }
 
 impl Service for RoutedService {
@@ -249,9 +281,21 @@ impl Service for RoutedService {
     fn infer<'a>(&'a self, request: InferRequest, call: CallContext) -> BoxFuture<'a, Result<InferResponse, Failure>> {
         Box::pin(async move {
             let mut admitted = self.admit()?;
-            let outcome = match &self.way {
-                Way::NoCode(model) => self.infer_no_code(model, request, call, &admitted).await,
-                Way::Scorer(pool) => self.infer_scorer(pool, request, call, &mut admitted).await,
+            let outcome = match &self.cache {
+                None => self.answer_infer(request, call, &mut admitted).await,
+                Some(cache) => match cache.infer(&request) {
+                    Ok(kept) => Ok(kept),
+                    Err(miss) => match self.answer_infer(request, call, &mut admitted).await {
+                        Ok(mut answer) => {
+                            cache.keep_tensors(&miss, &mut answer);
+                            Ok(answer)
+                        }
+                        Err(failure) => {
+                            cache.failed(&miss);
+                            Err(failure)
+                        }
+                    },
+                },
             };
             admitted.finish(outcome)
         })
@@ -260,9 +304,18 @@ impl Service for RoutedService {
     fn score<'a>(&'a self, request: RawRequest, call: CallContext) -> BoxFuture<'a, Result<RawResponse, Failure>> {
         Box::pin(async move {
             let mut admitted = self.admit()?;
-            let outcome = match &self.way {
-                Way::NoCode(_) => Err(RouteError::NotBody { service: self.status.name.clone() }.into()),
-                Way::Scorer(pool) => self.score_scorer(pool, request, call, &mut admitted).await,
+            let outcome = match &self.cache {
+                None => self.answer_score(request, call, &mut admitted).await,
+                Some(cache) => match cache.score(&request) {
+                    Ok(kept) => Ok(kept),
+                    Err(miss) => match self.answer_score(request, call, &mut admitted).await {
+                        Ok(answer) => Ok(cache.keep_body(&miss, answer)),
+                        Err(failure) => {
+                            cache.failed(&miss);
+                            Err(failure)
+                        }
+                    },
+                },
             };
             admitted.finish(outcome)
         })

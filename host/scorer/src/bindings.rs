@@ -1,5 +1,7 @@
 //! What `bindgen!` makes of the WIT packages. No logic.
 
+pub(crate) mod services;
+
 /// The interfaces that both worlds import, and the exports of world `scorer`.
 pub(crate) mod scorer {
     wasmtime::component::bindgen!({
@@ -33,6 +35,19 @@ pub(crate) mod entry_script {
             "scorehost:scoring/collect": super::scorer::scorehost::scoring::collect,
         },
         require_store_data_send: true,
+    });
+}
+
+/// Operations on tensors, over the same handles and failures.
+pub(crate) mod operations {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/deps/scorehost-scoring@0.1.0", "../../wit/deps/scorehost-operations@0.1.0"],
+        world: "scorehost:operations/operations",
+        imports: { default: async | trappable },
+        with: {
+            "scorehost:scoring/failures": super::scorer::scorehost::scoring::failures,
+            "scorehost:scoring/tensors": super::scorer::scorehost::scoring::tensors,
+        },
     });
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use scorehost_core::{Clock, Digest, SystemClock};
+use scorehost_operations::{Cpu, Device};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
@@ -38,6 +39,8 @@ pub struct EngineConfig {
     pub clock: Arc<dyn Clock>,
     /// Outgoing HTTP of guests whose deployment lists hosts.
     pub outbound: OutboundConfig,
+    /// Where operations on tensors run.
+    pub operations: Arc<dyn Device>,
 }
 
 impl Default for EngineConfig {
@@ -51,6 +54,7 @@ impl Default for EngineConfig {
             stack_bytes: 1 << 20,
             clock: Arc::new(SystemClock),
             outbound: OutboundConfig::default(),
+            operations: Arc::new(Cpu),
         }
     }
 }
@@ -65,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) ticker: Ticker,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) init_timeout: Duration,
+    pub(crate) operations: Arc<dyn Device>,
     linker: Linker<State>,
     cache: Option<Cache>,
     compiled: Mutex<HashMap<Digest, Weak<Compiled>>>,
@@ -161,6 +166,7 @@ fn start(config: EngineConfig) -> wasmtime::Result<Shared> {
         counters: Mutex::default(),
         clock: config.clock,
         init_timeout: config.init_timeout,
+        operations: config.operations,
         wasm,
     })
 }

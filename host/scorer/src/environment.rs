@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scorehost_core::{Collector, Grants, GraphLoader, Logs, ModelSet, ServiceName};
+use scorehost_core::{Collector, Grants, GraphLoader, Logs, ModelSet, ServiceName, Services};
 
 /// Everything that the replicas of one deployed service share.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct Environment {
     pub models: ModelSet,
     /// Loads graphs that the guest brings along (wasi:nn `load`).
     pub loader: Arc<dyn GraphLoader>,
+    /// Other services, for a scorer that is granted to call some.
+    pub services: Arc<dyn Services>,
     /// Where prints and log calls go.
     pub logs: Arc<dyn Logs>,
     /// Where collected data goes.

@@ -8,6 +8,8 @@ mod convert;
 mod log;
 mod models;
 mod nn;
+mod operations;
+mod services;
 mod tensors;
 
 pub(crate) use convert::{from_guest_failure, specs, to_guest_failure};

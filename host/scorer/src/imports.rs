@@ -40,6 +40,8 @@ const OUTGOING: &str = "outgoing-handler";
 pub enum Need {
     /// Hosts to call.
     Outbound,
+    /// Services of this host to call.
+    Services,
 }
 
 impl Need {
@@ -48,6 +50,7 @@ impl Need {
     pub const fn key(self) -> &'static str {
         match self {
             Self::Outbound => "scorehost.grants.outbound",
+            Self::Services => "scorehost.grants.services",
         }
     }
 
@@ -56,15 +59,18 @@ impl Need {
     pub fn met(self, grants: &Grants) -> bool {
         match self {
             Self::Outbound => !grants.outbound.is_empty(),
+            Self::Services => !grants.services.is_empty(),
         }
     }
 }
 
 /// What an import needs of the deployment; `None` where every deployment has it.
 pub(crate) fn need(name: &str) -> Option<Need> {
-    split(name)
-        .is_some_and(|(package, interface, _)| package == "wasi:http" && interface == OUTGOING)
-        .then_some(Need::Outbound)
+    match split(name)? {
+        ("wasi:http", OUTGOING, _) => Some(Need::Outbound),
+        ("scorehost:services", "services", _) => Some(Need::Services),
+        _ => None,
+    }
 }
 
 /// What a component of a world needs. The standard world of HTTP handlers contains the import, used or not, so a handler is not
@@ -86,6 +92,8 @@ pub(crate) fn check_needs(needs: &[(String, Need)], grants: &Grants) -> Result<(
 
 /// Interfaces of `scorehost:scoring@0.1.0`.
 const SCORING: &[&str] = &["failures", "tensors", "models", "context", "log", "collect"];
+/// Interfaces of `scorehost:operations@0.1.0`.
+const OPERATIONS: &[&str] = &["arrays", "images", "detection"];
 /// Interfaces of `wasi:nn@0.2.0-rc-2024-10-28`.
 const NN: &[&str] = &["tensor", "graph", "inference", "errors"];
 
@@ -101,6 +109,8 @@ pub(crate) fn granted(name: &str) -> bool {
     let Some((package, interface, version)) = split(name) else { return false };
     match package {
         "scorehost:scoring" => version == "0.1.0" && SCORING.contains(&interface),
+        "scorehost:operations" => version == "0.1.0" && OPERATIONS.contains(&interface),
+        "scorehost:services" => version == "0.1.0" && interface == "services",
         "wasi:nn" => version == "0.2.0-rc-2024-10-28" && NN.contains(&interface),
         _ => {
             let release = version.strip_prefix("0.2.").is_some_and(|patch| patch.parse::<u32>().is_ok());
@@ -121,6 +131,8 @@ fn reason(name: &str) -> &'static str {
         name if name.starts_with("wasi:http/") => " (offered: types and outgoing-handler of wasi:http 0.2)",
         name if name.starts_with("wasi:nn/") => " (offered: wasi:nn@0.2.0-rc-2024-10-28)",
         name if name.starts_with("scorehost:scoring/") => " (offered: scorehost:scoring@0.1.0)",
+        name if name.starts_with("scorehost:operations/") => " (offered: scorehost:operations@0.1.0)",
+        name if name.starts_with("scorehost:services/") => " (offered: scorehost:services@0.1.0)",
         name if name.starts_with("wasi:") => {
             " (offered: cli, clocks, filesystem, http, io, random, sockets of WASI 0.2)"
         }

@@ -2,13 +2,13 @@
 //! the host's bytes straight into guest memory, and a log message is read where it lies.
 
 use bytes::Bytes;
-use scorehost_core::Failure;
+use scorehost_core::{Copied, Failure};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, WasmStr};
 
 use crate::bindings::scorer::scorehost::scoring::failures::Failure as GuestFailure;
 use crate::bindings::scorer::scorehost::scoring::log::Level;
-use crate::host::{ModelHandle, TensorHandle, to_guest_failure};
+use crate::host::{ModelHandle, NnTensor, TensorHandle, to_guest_failure};
 use crate::state::State;
 
 type Store<'a> = StoreContextMut<'a, State>;
@@ -45,17 +45,37 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     Ok(())
 }
 
+/// The same for wasi:nn.
+pub(crate) fn add_nn_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance("wasi:nn/tensor@0.2.0-rc-2024-10-28")?.func_wrap("[method]tensor.data", nn_data)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn nn_data(store: Store<'_>, (this,): (Resource<NnTensor>,)) -> wasmtime::Result<(Bytes,)> {
+    let data = store.data().table.get(&this)?.bytes();
+    count(&data);
+    Ok((data,))
+}
+
+fn count(bytes: &Bytes) {
+    Copied::ToGuest.count(bytes.len());
+}
+
 fn data(store: Store<'_>, (this,): (Resource<TensorHandle>,)) -> wasmtime::Result<(Bytes,)> {
-    Ok((store.data().held(&this)?.tensor.data().clone(),))
+    let data = store.data().held(&this)?.tensor.data().clone();
+    Copied::ToGuest.count(data.len());
+    Ok((data,))
 }
 
 fn read(store: Store<'_>, (this, offset, length): (Resource<TensorHandle>, u64, u64)) -> Answer {
-    let bytes = store.data().bytes_of(&this, offset, length)?;
+    let bytes = store.data().bytes_of(&this, offset, length)?.inspect(count);
     Ok((bytes.map_err(|failure| to_guest_failure(&failure)),))
 }
 
 fn file(store: Store<'_>, (this, path): (Resource<ModelHandle>, String)) -> Answer {
-    let bytes = store.data().models.get(this.rep())?.files.read(&path);
+    let bytes = store.data().models.get(this.rep())?.files.read(&path).inspect(count);
     Ok((bytes.map_err(|failure| to_guest_failure(&failure)),))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scorehost_core::{
-    BoxFuture, CallContext, EntryScriptDescription, ErrorKind, Failure, Interface, NamedTensors, RawRequest,
+    BoxFuture, CallContext, Copied, EntryScriptDescription, ErrorKind, Failure, Interface, NamedTensors, RawRequest,
     RawResponse, Replica, Signature,
 };
 
@@ -134,6 +134,7 @@ impl EntryScriptReplica {
     }
 
     async fn run(&mut self, request: &RawRequest, turn: &Turn) -> Answer<RawResponse> {
+        Copied::ToGuest.count(request.body.len());
         let request = HttpRequest { method: &request.method, query: &request.query, body: &request.body };
         match turn.bound(self.guest.call_run(&mut self.sandbox.store, request)).await? {
             Ok(response) => Ok(response_of(response)),
@@ -171,6 +172,7 @@ fn response_of(response: HttpResponse) -> Result<RawResponse, Failure> {
         let message = format!("the scorer answered with status {status}; expected 100 to 599");
         return Err(Failure::new(ErrorKind::ScorerFault, message));
     }
+    Copied::FromGuest.count(body.len());
     Ok(RawResponse { status, headers, body: body.into() })
 }
 

@@ -34,9 +34,8 @@ pub(crate) struct Turn {
 
 impl Sandbox {
     pub(crate) fn new(engine: &Arc<Shared>, environment: &Arc<Deployed>) -> Self {
-        let clock = Arc::clone(&engine.clock);
-        let deadline = Deadline::at(clock.now());
-        let mut store = Store::new(&engine.wasm, State::new(Arc::clone(environment), clock, deadline));
+        let deadline = Deadline::at(engine.clock.now());
+        let mut store = Store::new(&engine.wasm, State::new(Arc::clone(environment), engine, deadline));
         store.limiter(|state| &mut state.limits);
         let memory = usize::try_from(environment.grants.memory_bytes).unwrap_or(usize::MAX);
         store.set_hostcall_fuel(memory.max(1 << 20));

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use scorehost_core::{CallContext, Clock, Deadline, DeployedModel, NamedTensor, NamedTensors, Tensor};
+use scorehost_operations::Device;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::deployed::Deployed;
+use crate::engine::Shared;
 use crate::host::TensorHandle;
 use crate::journal::Journal;
 use crate::limits::Limits;
@@ -28,6 +30,8 @@ pub(crate) struct TensorsTooLarge {
 pub(crate) struct State {
     pub(crate) environment: Arc<Deployed>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where operations run.
+    pub(crate) operations: Arc<dyn Device>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) limits: Limits,
     pub(crate) models: Slab<DeployedModel>,
@@ -70,7 +74,8 @@ impl Held {
 }
 
 impl State {
-    pub(crate) fn new(environment: Arc<Deployed>, clock: Arc<dyn Clock>, deadline: Deadline) -> Self {
+    pub(crate) fn new(environment: Arc<Deployed>, engine: &Shared, deadline: Deadline) -> Self {
+        let clock = Arc::clone(&engine.clock);
         let journal = Arc::new(Journal::new(Arc::clone(&environment.logs)));
         let outgoing = Arc::clone(&environment.outgoing);
         Self {
@@ -79,6 +84,7 @@ impl State {
             limits: Limits::new(environment.grants.memory_bytes),
             environment,
             clock,
+            operations: Arc::clone(&engine.operations),
             models: Slab::new(),
             call: CallContext::new(""),
             deadline,

@@ -11,7 +11,7 @@ pub use snapshot::HistogramSnapshot;
 pub(crate) const BUCKETS: usize = 4 + 4 * 25 + 1;
 
 /// Counts of durations by bucket. A bucket is at most a quarter as wide as its lower end.
-pub(crate) struct Histogram {
+pub struct Histogram {
     counts: [AtomicU64; BUCKETS],
     nanos: AtomicU64,
 }
@@ -24,14 +24,14 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Counts one duration: two additions to memory.
-    pub(crate) fn record(&self, duration: Duration) {
+    pub fn record(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.counts[bucket(nanos / 1000)].fetch_add(1, Relaxed);
         self.nanos.fetch_add(nanos, Relaxed);
     }
 
     /// Adds what was counted so far to `sum`.
-    pub(crate) fn add_to(&self, sum: &mut HistogramSnapshot) {
+    pub fn add_to(&self, sum: &mut HistogramSnapshot) {
         sum.add(self.counts.iter().map(|count| count.load(Relaxed)), self.nanos.load(Relaxed));
     }
 }

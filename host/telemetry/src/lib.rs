@@ -7,6 +7,7 @@
 //! setting up a `tracing` subscriber (the assembly does).
 
 pub mod access;
+mod batches;
 mod collector;
 mod comparisons;
 mod cost;
@@ -22,13 +23,14 @@ pub mod trace;
 mod typical;
 mod witness;
 
+pub use batches::{Apart, BatchStatistics, BatchesSnapshot, Mixed};
 pub use collector::{
     CollectorConfig, CollectorCounts, DataCollector, Destination, ServiceCollector, TelemetryError, UploadCounts,
     whole_records,
 };
 pub use comparisons::{Comparison, ComparisonSnapshot, Comparisons, Verdict};
 pub use cost::CostEstimate;
-pub use histogram::HistogramSnapshot;
+pub use histogram::{Histogram, HistogramSnapshot};
 pub use log_book::{Followed, Follower, LogBook, LogConfig, LogLine, LogSink, ServiceLog};
 pub use outbox::{OutboxConfig, OutboxCounts};
 pub use recorder::{Answered, Asked, Flaw, Recorded, Recorder, ServiceRecorder};

@@ -8,8 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use scorehost_core::ServiceName;
 
-use crate::{CollectorCounts, ComparisonSnapshot, OutboxCounts, ServiceSnapshot, UploadCounts};
+use crate::{
+    BatchesSnapshot, CollectorCounts, ComparisonSnapshot, HistogramSnapshot, OutboxCounts, ServiceSnapshot,
+    UploadCounts,
+};
 
+mod batches;
 mod host;
 mod process;
 mod services;
@@ -36,6 +40,25 @@ pub struct LiveService {
     pub replicas: Option<LiveReplicas>,
     /// How often the number of replicas was changed, by direction (`up`, `down`) and reason.
     pub scalings: Vec<(&'static str, &'static str, u64)>,
+    /// Its kept answers; `None` where none are kept.
+    pub cache: Option<LiveCache>,
+}
+
+/// The kept answers of one version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LiveCache {
+    /// Answers kept.
+    pub entries: u64,
+    /// Bytes that they take.
+    pub bytes: u64,
+    /// Requests answered by them.
+    pub hits: u64,
+    /// Requests that were not.
+    pub misses: u64,
+    /// Time of the hits.
+    pub hit_time: Duration,
+    /// Time that looking up and keeping took the misses.
+    pub miss_time: Duration,
 }
 
 /// The replicas of one version.
@@ -53,6 +76,44 @@ pub struct LiveReplicas {
     pub allowed: u64,
 }
 
+/// The memory of deployed models.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelMemoryState {
+    /// Bytes that they may hold; `None` without a limit.
+    pub budget: Option<u64>,
+    /// Graphs of deployed models, loaded or not.
+    pub known: u64,
+    /// Bytes of those that are loaded, as measured.
+    pub bytes: u64,
+    /// Bytes of those that are never evicted.
+    pub pinned_bytes: u64,
+    /// Loads begun, reloads included.
+    pub loads: u64,
+    /// Loads that failed.
+    pub failures: u64,
+    /// Graphs evicted.
+    pub evictions: u64,
+    /// How long reloads took.
+    pub reloads: HistogramSnapshot,
+}
+
+/// What a device beside the CPU is doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceState {
+    /// Name, such as `cuda:0`.
+    pub name: String,
+    /// Bytes that models hold.
+    pub used_bytes: u64,
+    /// Bytes that models may hold.
+    pub limit_bytes: u64,
+    /// Seconds that calls have occupied it since the start.
+    pub busy_seconds: f64,
+    /// Calls under way.
+    pub running: u64,
+    /// Whether it answers.
+    pub healthy: bool,
+}
+
 /// What the host itself is doing at the moment of a scrape.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostState {
@@ -66,10 +127,20 @@ pub struct HostState {
     pub models: u64,
     /// Bytes of weights and device memory that they hold, as far as they are known.
     pub model_bytes: u64,
+    /// What became of the models' memory.
+    pub model_memory: ModelMemoryState,
     /// Calls of models that wait for a worker.
     pub model_calls_queued: u64,
+    /// Devices beside the CPU.
+    pub devices: Vec<DeviceState>,
+    /// Models that the CPU has taken because the device asked for could not.
+    pub device_fallbacks: u64,
+    /// Runs of models on worker threads, by model; several entries of one name are added up.
+    pub batches: Vec<BatchesSnapshot>,
     /// Error answers of all doors by the failure's kind.
     pub errors: Vec<(&'static str, u64)>,
+    /// Bytes copied on the way of requests, by where.
+    pub copied: Vec<(&'static str, u64)>,
     /// What became of collected data, by service.
     pub collector: Vec<(ServiceName, CollectorCounts)>,
     /// What became of files of collected data that are uploaded; `None` where they stay.
@@ -119,6 +190,7 @@ pub fn render(scrape: &Scrape<'_>, format: Format) -> String {
     services::write(&mut text, scrape);
     triton::write(&mut text, scrape);
     host::write(&mut text, scrape.host);
+    batches::write(&mut text, &scrape.host.batches);
     if let Some(process) = &scrape.host.process {
         process.write(&mut text);
     }

@@ -50,7 +50,7 @@ pub struct Region {
 
 /// Makes the detector's input: [1, 3, h, w], h and w multiples of 32, channels blue, green, red, values -1 to 1.
 pub fn input(photo: &Photo, options: &DetectionOptions) -> Tensor {
-    let (width, height) = input_size(photo, options.max_side);
+    let (width, height) = input_size((photo.width(), photo.height()), options);
     let mut tensor = Tensor::zeros(&[1, 3, height, width]);
     tensor.write_photo(0, &resize(photo, width, height));
     tensor
@@ -61,23 +61,31 @@ pub fn input(photo: &Photo, options: &DetectionOptions) -> Tensor {
 /// # Errors
 /// [`OcrError::Shape`] when `map` is not one image with one channel.
 pub fn regions(map: &Tensor, photo: &Photo, options: &DetectionOptions) -> Result<Vec<Region>, OcrError> {
+    regions_within(map, (photo.width(), photo.height()), options)
+}
+
+/// [`regions`] of a photo of which only width and height are known.
+///
+/// # Errors
+/// As there.
+pub fn regions_within(map: &Tensor, size: (usize, usize), options: &DetectionOptions) -> Result<Vec<Region>, OcrError> {
     let map = Map::of(map)?;
     let mut components = components::of(&map.mask(options.pixel_threshold), map.width);
     components.sort_by_key(|component| std::cmp::Reverse(component.pixels));
     components.truncate(options.max_regions);
-    let found = components.into_iter().filter_map(|component| region(component.outline, &map, photo, options));
+    let found = components.into_iter().filter_map(|component| region(component.outline, &map, size, options));
     Ok(order::reading_order(found.collect()))
 }
 
-/// Rounds half to even, as the pipeline that the networks were published with does.
-fn input_size(photo: &Photo, max_side: usize) -> (usize, usize) {
-    let longer = photo.width().max(photo.height());
-    let ratio = (max_side as f32 / longer as f32).min(1.0);
+/// Width and height of the detector's input for a photo of `width` x `height`: multiples of 32. Rounds half to even, as the
+/// pipeline that the networks were published with does.
+pub fn input_size((width, height): (usize, usize), options: &DetectionOptions) -> (usize, usize) {
+    let ratio = (options.max_side as f32 / width.max(height) as f32).min(1.0);
     let fit = |side: usize| ((side as f32 * ratio / SIZE_STEP).round_ties_even().max(1.0) * SIZE_STEP) as usize;
-    (fit(photo.width()), fit(photo.height()))
+    (fit(width), fit(height))
 }
 
-fn region(outline: Vec<Point>, map: &Map, photo: &Photo, options: &DetectionOptions) -> Option<Region> {
+fn region(outline: Vec<Point>, map: &Map, size: (usize, usize), options: &DetectionOptions) -> Option<Region> {
     let rectangle = Rectangle::around(outline).filter(|found| found.short_side() >= MIN_SIDE)?;
     let score = score::mean_inside(map, &rectangle.corners());
     if score < options.region_threshold {
@@ -87,7 +95,7 @@ fn region(outline: Vec<Point>, map: &Map, photo: &Photo, options: &DetectionOpti
     if grown.short_side() < MIN_GROWN_SIDE {
         return None;
     }
-    let corners = map.to_photo(grown.corners(), photo);
+    let corners = map.to_photo(grown.corners(), size);
     let large_enough = corners.width() > MIN_SIDE && corners.height() > MIN_SIDE;
     large_enough.then_some(Region { corners, score })
 }
@@ -123,8 +131,8 @@ impl<'a> Map<'a> {
         mask
     }
 
-    fn to_photo(&self, corners: Quad, photo: &Photo) -> Quad {
-        let (width, height) = (photo.width() as f32, photo.height() as f32);
+    fn to_photo(&self, corners: Quad, (width, height): (usize, usize)) -> Quad {
+        let (width, height) = (width as f32, height as f32);
         let scale = (width / self.width as f32, height / self.height as f32);
         corners.map(|corner| {
             Point::new((corner.x * scale.0).clamp(0.0, width - 1.0), (corner.y * scale.1).clamp(0.0, height - 1.0))

@@ -51,6 +51,15 @@ pub struct Line {
     pub region_score: f32,
 }
 
+impl Line {
+    /// The line of a region; none where what was read there is no text.
+    pub fn of(region: &detection::Region, transcript: recognition::Transcript, options: &Options) -> Option<Self> {
+        let is_text = !transcript.text.trim().is_empty() && transcript.score >= options.min_score;
+        let detection::Region { corners, score: region_score } = region.clone();
+        is_text.then_some(Self { text: transcript.text, score: transcript.score, corners, region_score })
+    }
+}
+
 /// Reads all lines of text in `file`, a JPEG or PNG, in reading order.
 ///
 /// # Errors
@@ -69,10 +78,7 @@ pub fn read_text<M: TextModels>(
         let answer = models.recognize(&batch.input)?;
         let transcripts = recognition::transcripts(&answer, batch.regions.len(), alphabet)?;
         for (region, transcript) in batch.regions.into_iter().zip(transcripts) {
-            let detection::Region { corners, score: region_score } = regions[region].clone();
-            let line = Line { text: transcript.text, score: transcript.score, corners, region_score };
-            let is_text = !line.text.trim().is_empty() && line.score >= options.min_score;
-            lines[region] = is_text.then_some(line);
+            lines[region] = Line::of(&regions[region], transcript, options);
         }
     }
     Ok(lines.into_iter().flatten().collect())

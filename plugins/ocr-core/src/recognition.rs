@@ -5,7 +5,8 @@ mod crop;
 mod transcript;
 
 pub use alphabet::Alphabet;
-pub use transcript::{Transcript, transcripts};
+pub use crop::Cut;
+pub use transcript::{Best, Transcript, transcripts, transcripts_of};
 
 use crate::detection::Region;
 use crate::geometry::ascending;
@@ -13,7 +14,7 @@ use crate::resample::resize;
 use crate::{Photo, Tensor};
 
 /// Rows of pixels that the recogniser looks at.
-const LINE_HEIGHT: usize = 48;
+pub const LINE_HEIGHT: usize = 48;
 
 /// How lines are given to the recogniser.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,34 +42,58 @@ pub struct Batch {
     pub regions: Vec<usize>,
 }
 
-/// Cuts `regions` out of `photo` and groups lines of similar length, shortest first, so that little is padding.
+/// One line of a call: what is cut out, and the width it gets at the recogniser's height.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedLine {
+    /// The index of its region.
+    pub region: usize,
+    /// What is cut out of the photo.
+    pub cut: Cut,
+    /// Width in pixels at [`LINE_HEIGHT`], at most the call's.
+    pub width: usize,
+}
+
+/// One call of the recogniser before its input is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedBatch {
+    /// Its lines, shortest first.
+    pub lines: Vec<PlannedLine>,
+    /// Width in pixels that all are padded to.
+    pub width: usize,
+}
+
+/// Groups lines of similar length, shortest first, so that little is padding.
+pub fn plan(regions: &[Region], options: &RecognitionOptions) -> Vec<PlannedBatch> {
+    let mut cuts: Vec<(usize, Cut)> = regions.iter().map(|region| Cut::of(&region.corners)).enumerate().collect();
+    cuts.sort_by(|(_, a), (_, b)| ascending(a.aspect(), b.aspect()));
+    cuts.chunks(options.batch.max(1)).map(|cuts| planned(cuts, options)).collect()
+}
+
+/// `cuts` is ordered by aspect: the last is the widest.
+fn planned(cuts: &[(usize, Cut)], options: &RecognitionOptions) -> PlannedBatch {
+    let widest = cuts.last().map_or(0.0, |(_, cut)| LINE_HEIGHT as f32 * cut.aspect()) as usize;
+    let width = widest.max(options.min_width).min(options.max_width).max(1);
+    let own = |cut: &Cut| ((LINE_HEIGHT as f32 * cut.aspect()).ceil() as usize).clamp(1, width);
+    let line = |(region, cut): &(usize, Cut)| PlannedLine { region: *region, cut: *cut, width: own(cut) };
+    PlannedBatch { lines: cuts.iter().map(line).collect(), width }
+}
+
+/// Cuts `regions` out of `photo` and makes the recogniser's inputs, in the groups of [`plan`].
 pub fn batches<'a>(
     photo: &'a Photo,
     regions: &'a [Region],
     options: &'a RecognitionOptions,
 ) -> impl Iterator<Item = Batch> + 'a {
-    let mut lines: Vec<(usize, Photo)> =
-        regions.iter().map(|region| crop::cut(photo, &region.corners)).enumerate().collect();
-    lines.sort_by(|(_, a), (_, b)| ascending(aspect(a), aspect(b)));
-    let size = options.batch.max(1);
-    let groups = lines.len().div_ceil(size);
-    (0..groups).map(move |group| batch(&lines[group * size..lines.len().min((group + 1) * size)], options))
+    plan(regions, options).into_iter().map(move |planned| batch(photo, regions, &planned))
 }
 
-/// `lines` is ordered by aspect: the last is the widest.
-fn batch(lines: &[(usize, Photo)], options: &RecognitionOptions) -> Batch {
-    let widest = lines.last().map_or(0.0, |(_, line)| LINE_HEIGHT as f32 * aspect(line)) as usize;
-    let width = widest.max(options.min_width).min(options.max_width).max(1);
-    let mut input = Tensor::zeros(&[lines.len(), 3, LINE_HEIGHT, width]);
-    for (index, (_, line)) in lines.iter().enumerate() {
-        let own_width = ((LINE_HEIGHT as f32 * aspect(line)).ceil() as usize).clamp(1, width);
-        input.write_photo(index, &resize(line, own_width, LINE_HEIGHT));
+fn batch(photo: &Photo, regions: &[Region], planned: &PlannedBatch) -> Batch {
+    let mut input = Tensor::zeros(&[planned.lines.len(), 3, LINE_HEIGHT, planned.width]);
+    for (index, line) in planned.lines.iter().enumerate() {
+        let cut = crop::cut(photo, &regions[line.region].corners);
+        input.write_photo(index, &resize(&cut, line.width, LINE_HEIGHT));
     }
-    Batch { input, regions: lines.iter().map(|(region, _)| *region).collect() }
-}
-
-fn aspect(line: &Photo) -> f32 {
-    line.width() as f32 / line.height() as f32
+    Batch { input, regions: planned.lines.iter().map(|line| line.region).collect() }
 }
 
 #[cfg(test)]

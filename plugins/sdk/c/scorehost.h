@@ -121,6 +121,200 @@ static inline bool sh_model_run(sh_model model, const char *input, sh_tensor val
     return true;
 }
 
+/* Operations that run in the host: handles in, a new handle out, no element in the scorer's memory. Each returns false and fills the
+ * failure where dtypes, shapes or arguments do not work, or the result is more than the scorer may hold. Negative axes count from
+ * the back. */
+
+typedef enum { SH_ADD, SH_SUBTRACT, SH_MULTIPLY, SH_DIVIDE, SH_MINIMUM, SH_MAXIMUM } sh_operator;
+typedef enum { SH_LESS, SH_LESS_EQUAL, SH_GREATER, SH_GREATER_EQUAL, SH_EQUAL, SH_NOT_EQUAL } sh_comparison;
+typedef enum { SH_SUM, SH_MEAN, SH_MAX, SH_MIN } sh_reduction;
+typedef enum { SH_CHANNELS_LAST, SH_CHANNELS_FIRST } sh_layout;
+typedef enum { SH_NEAREST, SH_BILINEAR, SH_BICUBIC } sh_interpolation;
+typedef enum { SH_GREY, SH_RGB, SH_BGR, SH_RGBA } sh_color;
+typedef enum { SH_CORNERS, SH_CORNERS_YX, SH_CENTER } sh_box_format;
+typedef scorehost_operations_arrays_range_t sh_range;
+typedef scorehost_operations_images_rectangle_t sh_rectangle;
+typedef scorehost_operations_images_point_t sh_point;
+typedef scorehost_operations_images_sampling_t sh_sampling;
+typedef scorehost_operations_images_normalization_t sh_normalization;
+typedef scorehost_operations_images_letterboxed_t sh_letterboxed;
+typedef scorehost_operations_detection_suppression_t sh_suppression;
+
+#define SH_ARRAYS(name) scorehost_operations_arrays_##name
+#define SH_IMAGES(name) scorehost_operations_images_##name
+
+static inline scorehost_scoring_tensors_borrow_tensor_t sh_borrow(sh_tensor tensor) {
+    return scorehost_scoring_tensors_borrow_tensor(tensor);
+}
+
+/* The same numbers as another dtype. */
+static inline bool sh_cast(sh_tensor value, sh_dtype to, sh_tensor *result, sh_failure *failure) {
+    return SH_ARRAYS(cast)(sh_borrow(value), to, result, failure);
+}
+
+/* Axes in another order: for each axis of the result, the axis of `value`. */
+static inline bool sh_transpose(sh_tensor value, const uint32_t *axes, size_t rank, sh_tensor *result, sh_failure *failure) {
+    SH_WORLD(list_u32_t) list = { (uint32_t *)axes, rank };
+    return SH_ARRAYS(transpose)(sh_borrow(value), &list, result, failure);
+}
+
+/* A part of the leading axes. */
+static inline bool sh_slice_axes(sh_tensor value, const sh_range *ranges, size_t count, sh_tensor *result, sh_failure *failure) {
+    scorehost_operations_arrays_list_range_t list = { (sh_range *)ranges, count };
+    return SH_ARRAYS(slice)(sh_borrow(value), &list, result, failure);
+}
+
+/* Most tensors that sh_concat and sh_stack take at once. */
+#define SH_MAX_TENSORS 64
+
+static inline bool sh_borrow_all(const sh_tensor *values, size_t count, scorehost_scoring_tensors_borrow_tensor_t *handles,
+                                 sh_failure *failure) {
+    if (count > SH_MAX_TENSORS)
+        return sh_fail(failure, SH_INVALID_INPUT, "more than 64 tensors at once");
+    for (size_t i = 0; i < count; i++)
+        handles[i] = sh_borrow(values[i]);
+    return true;
+}
+
+/* Tensors one behind the other along an axis they have. */
+static inline bool sh_concat(const sh_tensor *values, size_t count, int32_t axis, sh_tensor *result, sh_failure *failure) {
+    scorehost_scoring_tensors_borrow_tensor_t handles[SH_MAX_TENSORS];
+    scorehost_operations_arrays_list_borrow_tensor_t list = { handles, count };
+    return sh_borrow_all(values, count, handles, failure) && SH_ARRAYS(concat)(&list, axis, result, failure);
+}
+
+/* Tensors of one shape along a new axis. */
+static inline bool sh_stack(const sh_tensor *values, size_t count, int32_t axis, sh_tensor *result, sh_failure *failure) {
+    scorehost_scoring_tensors_borrow_tensor_t handles[SH_MAX_TENSORS];
+    scorehost_operations_arrays_list_borrow_tensor_t list = { handles, count };
+    return sh_borrow_all(values, count, handles, failure) && SH_ARRAYS(stack)(&list, axis, result, failure);
+}
+
+/* Tensors of one rank along a new first axis, each filled up to the greatest length of each axis. */
+static inline bool sh_stack_padded(const sh_tensor *values, size_t count, double fill, sh_tensor *result, sh_failure *failure) {
+    scorehost_scoring_tensors_borrow_tensor_t handles[SH_MAX_TENSORS];
+    scorehost_operations_arrays_list_borrow_tensor_t list = { handles, count };
+    sh_shape largest = { NULL, 0 };
+    return sh_borrow_all(values, count, handles, failure) && SH_ARRAYS(stack_padded)(&list, &largest, fill, result, failure);
+}
+
+/* A margin of `fill`: elements before the first and behind the last of each of `rank` axes. */
+static inline bool sh_pad(sh_tensor value, const uint64_t *before, const uint64_t *after, size_t rank, double fill,
+                          sh_tensor *result, sh_failure *failure) {
+    sh_shape first = { (uint64_t *)before, rank }, last = { (uint64_t *)after, rank };
+    return SH_ARRAYS(pad)(sh_borrow(value), &first, &last, fill, result, failure);
+}
+
+/* Slices along an axis by i32 or i64 indices. */
+static inline bool sh_gather(sh_tensor value, sh_tensor indices, int32_t axis, sh_tensor *result, sh_failure *failure) {
+    return SH_ARRAYS(gather)(sh_borrow(value), sh_borrow(indices), axis, result, failure);
+}
+
+/* Two tensors of one dtype, element by element, broadcast as in numpy. */
+static inline bool sh_arithmetic(sh_operator operator, sh_tensor left, sh_tensor right, sh_tensor *result, sh_failure *failure) {
+    return SH_ARRAYS(arithmetic)(operator, sh_borrow(left), sh_borrow(right), result, failure);
+}
+
+/* A tensor and a number, element by element. */
+static inline bool sh_arithmetic_scalar(sh_operator operator, sh_tensor left, double right, sh_tensor *result,
+                                        sh_failure *failure) {
+    return SH_ARRAYS(arithmetic_scalar)(operator, sh_borrow(left), right, result, failure);
+}
+
+/* Which elements compare with a number so, as SH_BOOL. */
+static inline bool sh_compare(sh_comparison comparison, sh_tensor left, double right, sh_tensor *result, sh_failure *failure) {
+    return SH_ARRAYS(compare)(comparison, sh_borrow(left), right, result, failure);
+}
+
+/* Elements no lower than `minimum` and no higher than `maximum`. */
+static inline bool sh_clip(sh_tensor value, double minimum, double maximum, sh_tensor *result, sh_failure *failure) {
+    return SH_ARRAYS(clip)(sh_borrow(value), minimum, maximum, result, failure);
+}
+
+/* Exponentials along an axis, divided by their sum. */
+static inline bool sh_softmax(sh_tensor value, int32_t axis, sh_tensor *result, sh_failure *failure) {
+    return SH_ARRAYS(softmax)(sh_borrow(value), axis, result, failure);
+}
+
+/* Products of matrices. */
+static inline bool sh_matmul(sh_tensor left, sh_tensor right, sh_tensor *result, sh_failure *failure) {
+    return SH_ARRAYS(matmul)(sh_borrow(left), sh_borrow(right), result, failure);
+}
+
+/* Sums, means, maxima or minima along `count` axes, all where there are none. */
+static inline bool sh_reduce(sh_reduction reduction, sh_tensor value, const int32_t *axes, size_t count, bool keep_dims,
+                             sh_tensor *result, sh_failure *failure) {
+    SH_WORLD(list_s32_t) list = { (int32_t *)axes, count };
+    return SH_ARRAYS(reduce)(reduction, sh_borrow(value), &list, keep_dims, result, failure);
+}
+
+/* The index of the greatest element along an axis, as SH_I64. */
+static inline bool sh_argmax(sh_tensor value, int32_t axis, sh_tensor *result, sh_failure *failure) {
+    return SH_ARRAYS(argmax)(sh_borrow(value), axis, false, result, failure);
+}
+
+/* The `k` greatest (or least) elements along an axis, in order, and their indices as SH_I64. */
+static inline bool sh_top_k(sh_tensor value, uint64_t k, int32_t axis, bool largest, sh_tensor *values, sh_tensor *indices,
+                            sh_failure *failure) {
+    scorehost_operations_arrays_tuple2_own_tensor_own_tensor_t found;
+    if (!SH_ARRAYS(top_k)(sh_borrow(value), k, axis, largest, &found, failure))
+        return false;
+    *values = found.f0;
+    *indices = found.f1;
+    return true;
+}
+
+/* A JPEG or PNG file (SH_U8 of one axis, or one element of SH_BYTES) to SH_U8 pixels [height, width, channels], turned as EXIF says. */
+static inline bool sh_decode(sh_tensor file, sh_color color, sh_tensor *result, sh_failure *failure) {
+    scorehost_operations_images_decode_options_t options = { .color = color, .orient = true, .max_pixels = 0 };
+    return SH_IMAGES(decode)(sh_borrow(file), &options, result, failure);
+}
+
+/* A picture at another size; `sampling` is { SH_BILINEAR, true, SH_CHANNELS_LAST } for what PIL does. */
+static inline bool sh_resize(sh_tensor value, uint32_t height, uint32_t width, sh_sampling sampling, sh_tensor *result,
+                             sh_failure *failure) {
+    return SH_IMAGES(resize)(sh_borrow(value), height, width, &sampling, result, failure);
+}
+
+/* A picture as large as it fits into a size with its proportions kept, in the middle, `fill` around. */
+static inline bool sh_letterbox(sh_tensor value, uint32_t height, uint32_t width, sh_sampling sampling, double fill,
+                                sh_letterboxed *result, sh_failure *failure) {
+    return SH_IMAGES(letterbox)(sh_borrow(value), height, width, &sampling, fill, true, result, failure);
+}
+
+/* Boxes of a picture, each at the same size, in one batch. */
+static inline bool sh_crop_and_resize(sh_tensor value, const sh_rectangle *boxes, size_t count, uint32_t height, uint32_t width,
+                                      sh_sampling sampling, sh_tensor *result, sh_failure *failure) {
+    scorehost_operations_images_list_rectangle_t list = { (sh_rectangle *)boxes, count };
+    return SH_IMAGES(crop_and_resize)(sh_borrow(value), &list, height, width, &sampling, result, failure);
+}
+
+/* A quadrilateral of a picture, straightened: its corners become top left, top right, bottom right, bottom left. */
+static inline bool sh_crop_quad(sh_tensor value, const sh_point corners[4], uint32_t height, uint32_t width,
+                                sh_interpolation interpolation, sh_tensor *result, sh_failure *failure) {
+    scorehost_operations_images_tuple4_point_point_point_point_t four = { corners[0], corners[1], corners[2], corners[3] };
+    return SH_IMAGES(crop_quad)(sh_borrow(value), &four, height, width, interpolation, result, failure);
+}
+
+/* A picture seen through a projection of nine numbers, from places in the result to places in the source; the border is repeated. */
+static inline bool sh_warp_perspective(sh_tensor value, const double matrix[9], uint32_t height, uint32_t width,
+                                       sh_interpolation interpolation, sh_tensor *result, sh_failure *failure) {
+    SH_WORLD(list_f64_t) list = { (double *)matrix, 9 };
+    return SH_IMAGES(warp_perspective)(sh_borrow(value), &list, height, width, interpolation, NULL, result, failure);
+}
+
+/* Pixels as a network takes them: (value * scale - mean) / std, SH_FP32. */
+static inline bool sh_normalize(sh_tensor value, sh_normalization normalization, sh_tensor *result, sh_failure *failure) {
+    return SH_IMAGES(normalize)(sh_borrow(value), &normalization, result, failure);
+}
+
+/* Indices of boxes (SH_FP32 [n, 4]), best first by scores (SH_FP32 [n]), without those that overlap a better one. */
+static inline bool sh_non_max_suppression(sh_tensor boxes, sh_tensor scores, sh_suppression suppression, sh_tensor *result,
+                                          sh_failure *failure) {
+    return scorehost_operations_detection_non_max_suppression(sh_borrow(boxes), sh_borrow(scores), NULL, &suppression, result,
+                                                              failure);
+}
+
 #ifndef SCOREHOST_WORLD_SCORER
 
 typedef entry_script_http_request_t sh_request;
@@ -136,10 +330,18 @@ static inline bool sh_answer(sh_response *response, uint16_t status, const char 
     return true;
 }
 
-/* Exports `bool init(sh_failure *)` and `bool run(const sh_request *, sh_response *, sh_failure *)` as an entry script. */
-#define SH_ENTRY_SCRIPT(init, run)                                                                                     \
+/* Exports `bool init(sh_failure *)` and `bool run(const sh_request *, sh_response *, sh_failure *)` as an entry script that takes text. */
+#define SH_ENTRY_SCRIPT(init, run) SH_ENTRY_SCRIPT_AS(init, run, false)
+
+/* The same for bodies of any bytes; `run` sees GET and OPTIONS, too. */
+#define SH_RAW_ENTRY_SCRIPT(init, run) SH_ENTRY_SCRIPT_AS(init, run, true)
+
+#define SH_ENTRY_SCRIPT_AS(init, run, raw)                                                                             \
     bool exports_entry_script_init(entry_script_failure_t *err) { return init(err); }                                  \
-    void exports_entry_script_describe(entry_script_description_t *ret) { memset(ret, 0, sizeof *ret); }               \
+    void exports_entry_script_describe(entry_script_description_t *ret) {                                              \
+        memset(ret, 0, sizeof *ret);                                                                                   \
+        ret->raw_http = raw;                                                                                           \
+    }                                                                                                                  \
     bool exports_entry_script_run(sh_request *request, sh_response *ret, entry_script_failure_t *err) {                \
         bool good = run(request, ret, err);                                                                            \
         entry_script_http_request_free(request);                                                                       \

@@ -4,5 +4,6 @@ export { collect, context, log } from "./host.js";
 export { BadRequest, HostError } from "./errors.js";
 export { entryScript } from "./entry-script.js";
 export { Model } from "./model.js";
+export { operations } from "./operations.js";
 export { scorer } from "./scorer.js";
 export { Tensor } from "./tensor.js";

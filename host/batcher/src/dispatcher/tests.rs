@@ -14,6 +14,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+mod batches;
+
 /// A clock that only the fake graph moves.
 struct Moved {
     start: Instant,
@@ -93,6 +95,11 @@ fn id() -> ModelId {
 
 fn x() -> NamedTensors {
     vec![NamedTensor::new("x", Tensor::from_f32([1u64].as_slice(), &[1.0]).unwrap())]
+}
+
+fn of_service(service: &str, limits: QueueLimits) -> Deployed {
+    let caller = Caller { service: service.parse().unwrap(), version: "1".into(), replicas: false, statistics: None };
+    Deployed { id: id(), caller, limits, batches: None, most_rows: None }
 }
 
 async fn call(model: &Arc<dyn Model>) -> Result<NamedTensors, Failure> {
@@ -352,7 +359,7 @@ async fn order_of(calls: &[(&'static str, Priority)], weights: [u32; 2], takes: 
     });
     let model = |index: usize| {
         let limits = QueueLimits { weight: weights[index], ..QueueLimits::default() };
-        dispatcher.model_of_service(id(), graphs[index].clone(), limits, &services[index].parse().unwrap())
+        dispatcher.deployed(of_service(services[index], limits), graphs[index].clone())
     };
     let mut waiting = Vec::new();
     for (service, priority) in calls {
@@ -387,7 +394,7 @@ async fn calls_of_high_priority_run_before_others_of_their_service() {
     let (graph, permit) = gated();
     let dispatcher = Dispatcher::new(one_worker()).unwrap();
     let limits = QueueLimits { max_queue: 2, ..QueueLimits::default() };
-    let model = dispatcher.model_of_service(id(), graph.clone(), limits, &"ant".parse().unwrap());
+    let model = dispatcher.deployed(of_service("ant", limits), graph.clone());
     let order = Arc::new(Mutex::new(Vec::new()));
     let spawn = |name: &'static str, priority| {
         let (model, order) = (Arc::clone(&model), order.clone());

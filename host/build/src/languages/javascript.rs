@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{APP, Compiled, Compiler, stage, world_of};
+use super::{APP, Compiled, Compiler, SCORING, stage, world_of};
 use crate::dependencies::{self, Dependency};
 use crate::detect::Plan;
 use crate::embedded;
@@ -116,7 +116,7 @@ fn glue(plan: &Plan) -> String {
 fn stand_in_for_init(wit: &Path) -> Result<(), BuildError> {
     for file in embedded::WIT {
         let text = String::from_utf8_lossy(file.content).replace("export init:", &format!("export {STAND_IN}:"));
-        fs::write(wit.join(file.path), text).map_err(BuildError::io("write", wit))?;
+        fs::write(wit.join(SCORING).join(file.path), text).map_err(BuildError::io("write", wit))?;
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ pub(crate) enum ModelCommand {
         #[arg(long)]
         name: Option<ModelName>,
     },
+    /// List the models of deployments with what they take of the memory for models, loaded or evicted
+    Loaded,
     /// Show a model and its files
     Show {
         /// NAME for the newest version, or NAME:VERSION

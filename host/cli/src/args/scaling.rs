@@ -111,7 +111,7 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 /// A number of bytes: `1073741824`, `512MiB`, `1.5GiB`, `2GB`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, f64); 9] = [
         ("KiB", 1024.0),
         ("MiB", 1_048_576.0),

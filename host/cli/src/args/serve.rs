@@ -8,7 +8,7 @@ use super::observe::ObserveOptions;
 use super::tls::TlsOptions;
 use crate::{LogFormat, SmallModels};
 
-use super::{AuthOptions, GateOptions, ScalingOptions};
+use super::{AuthOptions, DeviceOptions, GateOptions, ModelOptions, ScalingOptions};
 
 /// Settings of a server.
 #[derive(Clone, Debug, Args)]
@@ -50,6 +50,11 @@ pub struct ServeOptions {
     /// Where models run whose computation takes less than a call of ONNX Runtime does
     #[arg(long, env = "SCOREHOST_SMALL_MODELS", hide_env_values = true, value_enum, default_value_t = SmallModels::BuiltIn, value_name = "WHERE")]
     pub small_models: SmallModels,
+    /// Memory of models
+    #[command(flatten)]
+    pub models: ModelOptions,
+    #[command(flatten)]
+    pub devices: DeviceOptions,
     /// Models that all services may use together; the next one is refused at deploy
     #[arg(long, env = "SCOREHOST_MAX_MODELS", hide_env_values = true, default_value_t = 1000, value_name = "N")]
     pub max_models: usize,

@@ -3,7 +3,7 @@ use std::io::Write;
 use std::path::{Component, Path};
 
 use scorehost_control::client::{Client, digest_of};
-use scorehost_control::wire::{Model, ModelFile, NewModel};
+use scorehost_control::wire::{Model, ModelFile, ModelMemory, NewModel};
 use scorehost_core::{Digest, Failure};
 
 use crate::CliError;
@@ -20,6 +20,10 @@ pub(super) fn run(client: &Client, command: ModelCommand, screen: &mut Screen<'_
             let name = name.as_ref().map(|name| name.as_str());
             let models = client.models(name).doing(|| "list models".to_owned())?;
             Ok(screen.result(&models, |models| list(models))?)
+        }
+        ModelCommand::Loaded => {
+            let memory = client.memory().doing(|| "list loaded models".to_owned())?;
+            Ok(screen.result(&memory, loaded)?)
         }
         ModelCommand::Show { model } => {
             let model = client.model(&model).doing(|| format!("show model '{model}'"))?;
@@ -129,6 +133,27 @@ fn list(models: &[Model]) -> String {
         ]
     });
     table(&["model", "size", "files", "created", "tags", "description"], rows)
+}
+
+fn loaded(memory: &ModelMemory) -> String {
+    let rows = memory.models.iter().map(|model| {
+        let state = match (model.loaded, model.pinned) {
+            (true, true) => "pinned",
+            (true, false) => "loaded",
+            (false, _) => "evicted",
+        };
+        let last = model.idle_ms.map_or_else(|| "-".to_owned(), |idle| format!("{} s ago", idle / 1000));
+        let digest = model.digest.chars().take("sha256:".len() + 12).collect();
+        vec![model.model.clone(), state.to_owned(), size(model.bytes), model.users.to_string(), last, digest]
+    });
+    let table = table(&["model", "state", "memory", "calls", "last call", "digest"], rows);
+    let budget = memory.budget.map_or_else(|| "unlimited".to_owned(), size);
+    let facts = sheet([
+        ("Loaded", format!("{} of {budget}", size(memory.loaded_bytes))),
+        ("Loads", memory.loads.to_string()),
+        ("Evictions", memory.evictions.to_string()),
+    ]);
+    format!("{table}\n\n{facts}")
 }
 
 fn show(model: &Model) -> String {

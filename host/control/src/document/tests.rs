@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scorehost_core::{
-    Access, Admission, Collection, CollectionFormat, EndpointSpec, Grants, ModelRef, Outbound, Recording, Scaling,
-    ScorerRef, Secret, ServiceSpec, Shadow, Sticky, Traffic, VersionName, WarmUp,
+    Access, Admission, Batching, Collection, CollectionFormat, EndpointSpec, Grants, ModelRef, Outbound, Recording,
+    ResponseCache, Scaling, ScorerRef, Secret, ServiceSpec, Shadow, Sticky, Traffic, VersionName, WarmUp,
 };
 use serde_json::json;
 
@@ -45,6 +45,7 @@ fn full() -> ServiceSpec {
                 Outbound { host: "*.example.org".to_owned(), port: Some(13), private: true },
                 Outbound { host: "example.org".to_owned(), port: None, private: false },
             ],
+            services: vec!["embed".parse().unwrap(), "rank".parse().unwrap()],
         },
         collection: Some(Collection {
             inputs: false,
@@ -57,6 +58,16 @@ fn full() -> ServiceSpec {
         }),
         recording: Some(Recording { sample: 0.25, max_requests: 15, max_body: 16 }),
         warm_up: Some(WarmUp { count: 17, body: vec![0, 255].into(), content_type: Some("image/png".to_owned()) }),
+        response_cache: Some(ResponseCache { max_bytes: 18, keep_for: Some(Duration::from_millis(19)) }),
+        pin_models: true,
+        batching: Batching {
+            enabled: Some(false),
+            isolated: true,
+            max_size: Some(18),
+            max_delay: Some(Duration::from_micros(19)),
+            preferred: vec![20, 21],
+            latency_target: Some(Duration::from_micros(22)),
+        },
     }
 }
 

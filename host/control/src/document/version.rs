@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use scorehost_core::{
-    Admission, Collection, CollectionFormat, Failure, Grants, IdError, ModelRef, Outbound, Recording, Scaling,
-    ScorerRef, ServiceSpec, WarmUp,
+    Admission, Batching, Collection, CollectionFormat, Failure, Grants, IdError, ModelRef, Outbound, Recording,
+    ResponseCache, Scaling, ScorerRef, ServiceSpec, WarmUp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +36,12 @@ struct Document {
     collection: Option<CollectionDocument>,
     recording: Option<RecordingDocument>,
     warm_up: Option<WarmUpDocument>,
+    response_cache: Option<ResponseCacheDocument>,
+    #[serde(default)]
+    pin_models: bool,
+    /// Absent in documents of earlier releases.
+    #[serde(default)]
+    batching: BatchingDocument,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +73,8 @@ struct GrantsDocument {
     clock: bool,
     random: bool,
     outbound: Vec<OutboundDocument>,
+    #[serde(default)]
+    services: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,11 +114,29 @@ struct RecordingDocument {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ResponseCacheDocument {
+    max_bytes: u64,
+    keep_for_ms: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct WarmUpDocument {
     count: u32,
     /// Base64.
     body: String,
     content_type: Option<String>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchingDocument {
+    enabled: Option<bool>,
+    isolated: bool,
+    max_size: Option<u32>,
+    max_delay_us: Option<u64>,
+    preferred: Vec<u32>,
+    latency_target_us: Option<u64>,
 }
 
 /// A version as JSON. Every description is taken apart by name, so that a new field cannot be forgotten here.
@@ -127,6 +153,9 @@ pub(super) fn encode(made: &Version) -> Vec<u8> {
         collection,
         recording,
         warm_up,
+        response_cache,
+        pin_models,
+        batching,
     } = &*made.spec;
     json(&Document {
         format: FORMAT,
@@ -145,6 +174,9 @@ pub(super) fn encode(made: &Version) -> Vec<u8> {
         collection: collection.as_ref().map(CollectionDocument::of),
         recording: recording.as_ref().map(RecordingDocument::of),
         warm_up: warm_up.as_ref().map(WarmUpDocument::of),
+        response_cache: response_cache.map(ResponseCacheDocument::of),
+        pin_models: *pin_models,
+        batching: BatchingDocument::of(batching),
     })
 }
 
@@ -168,10 +200,13 @@ fn specification(document: Document) -> Result<ServiceSpec, Failure> {
         variables: document.variables,
         admission: document.admission.read(),
         scaling: document.scaling.read(),
-        grants: document.grants.read(),
+        grants: document.grants.read()?,
         collection: document.collection.map(CollectionDocument::read),
         recording: document.recording.map(RecordingDocument::read),
         warm_up: document.warm_up.map(WarmUpDocument::read).transpose()?,
+        response_cache: document.response_cache.map(ResponseCacheDocument::read),
+        pin_models: document.pin_models,
+        batching: document.batching.read(),
     })
 }
 
@@ -226,19 +261,26 @@ impl ScalingDocument {
 
 impl GrantsDocument {
     fn of(grants: &Grants) -> Self {
-        let Grants { memory_bytes, clock, random, outbound } = grants;
+        let Grants { memory_bytes, clock, random, outbound, services } = grants;
         let outbound = outbound.iter().map(|Outbound { host, port, private }| OutboundDocument {
             host: host.clone(),
             port: *port,
             private: *private,
         });
-        Self { memory_bytes: *memory_bytes, clock: *clock, random: *random, outbound: outbound.collect() }
+        let services = services.iter().map(ToString::to_string).collect();
+        Self { memory_bytes: *memory_bytes, clock: *clock, random: *random, outbound: outbound.collect(), services }
     }
 
-    fn read(self) -> Grants {
+    fn read(self) -> Result<Grants, IdError> {
         let outbound =
             self.outbound.into_iter().map(|OutboundDocument { host, port, private }| Outbound { host, port, private });
-        Grants { memory_bytes: self.memory_bytes, clock: self.clock, random: self.random, outbound: outbound.collect() }
+        Ok(Grants {
+            memory_bytes: self.memory_bytes,
+            clock: self.clock,
+            random: self.random,
+            outbound: outbound.collect(),
+            services: self.services.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -286,6 +328,17 @@ impl RecordingDocument {
     }
 }
 
+impl ResponseCacheDocument {
+    fn of(cache: ResponseCache) -> Self {
+        let ResponseCache { max_bytes, keep_for } = cache;
+        Self { max_bytes, keep_for_ms: keep_for.map(millis) }
+    }
+
+    fn read(self) -> ResponseCache {
+        ResponseCache { max_bytes: self.max_bytes, keep_for: self.keep_for_ms.map(Duration::from_millis) }
+    }
+}
+
 impl WarmUpDocument {
     fn of(warm_up: &WarmUp) -> Self {
         let WarmUp { count, body, content_type } = warm_up;
@@ -296,5 +349,31 @@ impl WarmUpDocument {
         let body =
             STANDARD.decode(&self.body).map_err(|error| Failure::invalid(format!("the warm-up's body: {error}")))?;
         Ok(WarmUp { count: self.count, body: body.into(), content_type: self.content_type })
+    }
+}
+
+impl BatchingDocument {
+    fn of(batching: &Batching) -> Self {
+        let Batching { enabled, isolated, max_size, max_delay, preferred, latency_target } = batching;
+        let micros = |duration: &Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            enabled: *enabled,
+            isolated: *isolated,
+            max_size: *max_size,
+            max_delay_us: max_delay.as_ref().map(micros),
+            preferred: preferred.clone(),
+            latency_target_us: latency_target.as_ref().map(micros),
+        }
+    }
+
+    fn read(self) -> Batching {
+        Batching {
+            enabled: self.enabled,
+            isolated: self.isolated,
+            max_size: self.max_size,
+            max_delay: self.max_delay_us.map(Duration::from_micros),
+            preferred: self.preferred,
+            latency_target: self.latency_target_us.map(Duration::from_micros),
+        }
     }
 }

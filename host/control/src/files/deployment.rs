@@ -1,6 +1,7 @@
 //! `deploymentconfig.json`: every key, its default and its rule (the parser of record is that of `azureml-core`).
 
 mod apply;
+pub(crate) mod batching;
 mod extension;
 pub(crate) mod outbound;
 mod read;

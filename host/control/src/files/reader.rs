@@ -38,7 +38,10 @@ fn listed(violations: &[Violation]) -> String {
 
 impl From<Violations> for Failure {
     fn from(violations: Violations) -> Self {
-        let file = violations.file.trim_end_matches(".json");
+        let file = match violations.file {
+            "config.pbtxt" | "config.json" => "model-configuration",
+            other => other.trim_end_matches(".json"),
+        };
         Self::invalid(violations.to_string())
             .with_hint(format!("docs/reference/{file}.md lists the keys with their rules"))
     }
@@ -148,6 +151,15 @@ impl<'a> Object<'a> {
         let items = self.typed(key, "a list", found, Value::as_array);
         let path = self.at(key);
         items.into_iter().flatten().enumerate().map(|(index, item)| (format!("{path}[{index}]"), item)).collect()
+    }
+
+    /// The items of a list, or the one value that stands in place of a list, each with its path.
+    pub(super) fn several(&self, key: &str, found: &mut Findings) -> Vec<(String, &'a Value)> {
+        match self.value(key) {
+            Some(Value::Array(_)) => self.list(key, found),
+            Some(one) => vec![(self.at(key), one)],
+            None => Vec::new(),
+        }
     }
 
     /// One of a few words, in any case.

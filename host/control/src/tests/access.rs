@@ -158,7 +158,8 @@ async fn a_token_is_issued_for_a_service_that_asks_for_tokens() {
 }
 
 /// Every call of the management API and the least role that may make it.
-const NEEDED: [(&str, &str, Role); 39] = [
+const NEEDED: [(&str, &str, Role); 40] = [
+    ("/memory", "GET", Role::Reader),
     ("/blobs/{name}", "HEAD", Role::Reader),
     ("/blobs/{name}", "GET", Role::Reader),
     ("/blobs/{name}", "PUT", Role::Deployer),

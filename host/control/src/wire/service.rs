@@ -287,12 +287,24 @@ pub struct Settings {
     pub random: bool,
     /// Where the scorer may send HTTP requests: `host`, `host:port`.
     pub outbound: Vec<String>,
+    /// Services of this host that the scorer may call.
+    #[serde(default)]
+    pub services: Vec<String>,
     /// Whether collected data is stored.
     pub collect: bool,
     /// Whether requests are kept for a replay.
     pub record: bool,
     /// Requests that a new replica answers before it takes others.
     pub warm_up: u32,
+    /// Bytes of answers that are kept for equal requests; none are kept where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_cache_bytes: Option<u64>,
+    /// Seconds for which such an answer is given again; until the next update where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_cache_seconds: Option<f64>,
+    /// Whether the models stay loaded whatever else needs the memory.
+    #[serde(default)]
+    pub pin_models: bool,
 }
 
 /// Answer of `GET /services`.

@@ -1,5 +1,7 @@
 //! What a sandbox may use.
 
+use crate::ServiceName;
+
 /// What the sandbox of a scorer may use. The default grants nothing but memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grants {
@@ -11,12 +13,14 @@ pub struct Grants {
     pub random: bool,
     /// Where the scorer may send HTTP requests; empty is nowhere.
     pub outbound: Vec<Outbound>,
+    /// Services of this host that the scorer may call, as itself and without a key; sorted, each once.
+    pub services: Vec<ServiceName>,
 }
 
 impl Default for Grants {
-    /// 512 MiB (`memoryInGB` 0.5), no clock, no randomness, no network.
+    /// 512 MiB (`memoryInGB` 0.5), no clock, no randomness, no network, no other service.
     fn default() -> Self {
-        Self { memory_bytes: 512 << 20, clock: false, random: false, outbound: Vec::new() }
+        Self { memory_bytes: 512 << 20, clock: false, random: false, outbound: Vec::new(), services: Vec::new() }
     }
 }
 

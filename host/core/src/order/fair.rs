@@ -5,16 +5,20 @@
 //! for the others, but never for more than a tenth of a second of theirs. See Goyal, Vin, Cheng: "Start-time Fair
 //! Queueing", SIGCOMM 1996.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::Line;
+use super::line::Cursor;
 use crate::Priority;
 
 /// The weight at which virtual time passes like time.
 const UNIT: u64 = 100;
+/// Things looked at in one search for company; the rest of a longer queue waits for its own turn.
+const MOST_LOOKED_AT: usize = 4096;
 /// How far ahead of the queue a flow may be when it joins, in virtual nanoseconds.
 const MAX_DEBT: u64 = 100_000_000;
 
@@ -35,8 +39,7 @@ impl Flow {
 
     /// Counts `took` at `weight` (1-1000; 100 is the usual).
     pub fn charge(&self, took: Duration, weight: u32) {
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.spent.fetch_add(nanos.saturating_mul(UNIT) / u64::from(weight.max(1)), Relaxed);
+        self.spent.fetch_add(virtual_time(took, weight), Relaxed);
     }
 
     /// Its virtual time in nanoseconds.
@@ -62,6 +65,24 @@ struct Waiting<T> {
     /// The virtual time under which the flow is in the order.
     key: u64,
     items: Line<T>,
+}
+
+/// Whether a waiting thing goes along with the one whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// It does, for so much virtual time (see [`virtual_time`]).
+    Joins(u64),
+    /// It keeps its place.
+    Stays,
+    /// It keeps its place, and nothing else can join.
+    Full,
+}
+
+/// The virtual time of `took` at `weight`, in nanoseconds.
+#[must_use]
+pub fn virtual_time(took: Duration, weight: u32) -> u64 {
+    let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    nanos.saturating_mul(UNIT) / u64::from(weight.max(1))
 }
 
 /// Things of several flows that wait. The next one is the first of the flow that has used the least.
@@ -150,6 +171,55 @@ impl<T> FairQueue<T> {
             self.length -= usize::from(item.is_some());
             return item;
         }
+    }
+
+    /// Takes out what goes along with the thing whose turn it is. Every waiting thing is asked at most once, in the order in which they would be
+    /// next if those that joined had used what they said; the order of the rest does not change.
+    pub fn company(&mut self, mut ask: impl FnMut(&T) -> Company) -> Vec<T> {
+        let (now, most) = (self.now, self.now.saturating_add(MAX_DEBT));
+        let owes = |waiting: &Waiting<T>| waiting.flow.spent().clamp(now, most);
+        let mut turns: BinaryHeap<_> =
+            self.waiting.iter().map(|(number, waiting)| Reverse((owes(waiting), *number, Cursor::default()))).collect();
+        let (mut company, mut looked_at, mut full) = (Vec::new(), 0, false);
+        while let Some(Reverse((owes, number, mut cursor))) = turns.pop() {
+            let Some(waiting) = self.waiting.get_mut(&number) else { continue };
+            let mut takes = 0;
+            let joins = |item: &T| {
+                looked_at += 1;
+                if full || looked_at > MOST_LOOKED_AT {
+                    full = true;
+                    return false;
+                }
+                match ask(item) {
+                    Company::Joins(time) => {
+                        takes = time;
+                        true
+                    }
+                    Company::Stays => false,
+                    Company::Full => {
+                        full = true;
+                        false
+                    }
+                }
+            };
+            if let Some(item) = waiting.items.take_next(&mut cursor, joins) {
+                company.push(item);
+                turns.push(Reverse((owes.saturating_add(takes), number, cursor)));
+            }
+            if full {
+                break;
+            }
+        }
+        self.length -= company.len();
+        let order = &mut self.order;
+        self.waiting.retain(|number, waiting| {
+            let stays = !waiting.items.is_empty();
+            if !stays {
+                order.remove(&(waiting.key, *number));
+            }
+            stays
+        });
+        company
     }
 
     /// Takes out of a flow the thing that has to give way to one of `priority`: see [`Line::displace`].

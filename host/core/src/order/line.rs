@@ -15,6 +15,13 @@ pub struct Ticket {
     number: i64,
 }
 
+/// How far a [`Line`] has been looked through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cursor {
+    class: usize,
+    index: usize,
+}
+
 /// Things that wait: high before normal before low, in the order of their arrival within a class; every eighth one
 /// served is the one that has waited longest.
 #[derive(Clone, Debug)]
@@ -78,6 +85,20 @@ impl<T> Line<T> {
         let class = &mut self.classes[ticket.priority as usize];
         let index = class.binary_search_by_key(&ticket.number, |(number, _)| *number).ok()?;
         class.remove(index).map(|(_, item)| item)
+    }
+
+    /// Takes the next one from `cursor` on, by class and arrival, that `fits`; the cursor stays behind it.
+    pub(super) fn take_next(&mut self, cursor: &mut Cursor, mut fits: impl FnMut(&T) -> bool) -> Option<T> {
+        while let Some(class) = self.classes.get_mut(cursor.class) {
+            while let Some((_, item)) = class.get(cursor.index) {
+                if fits(item) {
+                    return class.remove(cursor.index).map(|(_, item)| item);
+                }
+                cursor.index += 1;
+            }
+            *cursor = Cursor { class: cursor.class + 1, index: 0 };
+        }
+        None
     }
 
     /// Takes out the one that has to give way to one of `priority` in a full line: the last of the lowest class below it.

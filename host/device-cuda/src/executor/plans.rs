@@ -52,6 +52,11 @@ impl Plans {
         })
     }
 
+    /// Whether calls of the graph may be merged, or why not.
+    pub(super) fn batch(&self) -> Result<(), Arc<str>> {
+        self.graph.batch(&*self.options.fold).map_err(|reason| Arc::from(reason.to_string()))
+    }
+
     /// The plan for these shapes, made where there is none, with its constants on the device and its kernels compiled.
     pub(super) fn get(&self, shapes: &[Shape]) -> Result<Arc<Plan>, CudaError> {
         let mut state = self.state.lock();

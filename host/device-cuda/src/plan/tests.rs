@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests, which say why they skip")]
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -171,8 +173,11 @@ fn planned(model: &Model, shapes: &[&[u64]], capability: u32, precision: Precisi
     Planner::plan(&graph, &shapes, &NoFold, target, &mut Constants::default())
 }
 
+/// A model's file, its inputs' shapes for one batch, and its outputs' shape.
+type Network = (&'static str, fn(u64) -> Vec<Vec<u64>>, fn(u64) -> Vec<u64>);
+
 /// Models with their inputs' shapes for one batch, and their outputs' shape.
-const MODELS: [(&str, fn(u64) -> Vec<Vec<u64>>, fn(u64) -> Vec<u64>); 4] = [
+const MODELS: [Network; 4] = [
     ("resnet50.onnx", |n| vec![vec![n, 3, 224, 224]], |n| vec![n, 1000]),
     ("mobilenetv2.onnx", |n| vec![vec![n, 3, 224, 224]], |n| vec![n, 1000]),
     ("minilm.onnx", |n| vec![vec![n, 21]; 3], |n| vec![n, 21, 384]),

@@ -36,19 +36,20 @@ impl Runtime {
         if let Some(runtime) = runtime.as_ref().filter(|runtime| runtime.path == path) {
             return Ok(runtime.clone());
         }
-        ffi::without_telemetry();
+        ffi::settle();
         let (version, _loaded) = ffi::probe(&path)?;
         if let Some(runtime) = &*runtime {
             return Ok(runtime.clone());
         }
-        let made = Arc::new(Self::new(path, version, config.threads)?);
+        let made = Arc::new(Self::new(path, version, config)?);
         *runtime = Some(made.clone());
         Ok(made)
     }
 
-    fn new(path: PathBuf, version: String, threads: usize) -> Result<Self, DeviceError> {
+    fn new(path: PathBuf, version: String, config: &DeviceConfig) -> Result<Self, DeviceError> {
         let builder = ort::init_from(&path).map_err(|error| DeviceError::Library(error.to_string()))?;
-        let threads = match threads {
+        let scratch = config.scratch_bytes;
+        let threads = match config.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
@@ -62,7 +63,7 @@ impl Runtime {
             let environment =
                 builder.with_telemetry(false).with_logger(logger).with_global_thread_pool(pool).build()?;
             environment.set_log_level(LogLevel::Warning);
-            ffi::share_arena(&environment)?;
+            ffi::share_arena(&environment, scratch)?;
             Ok(environment)
         };
         let environment = build().map_err(|error: ort::Error| DeviceError::Library(error.message().to_owned()))?;
@@ -73,7 +74,8 @@ impl Runtime {
     pub(super) fn session(&self) -> ort::Result<SessionBuilder> {
         // Memory patterns keep a plan for every input shape ever seen; the arena makes allocation cheap without them.
         let builder = Session::builder(&self.environment)?.with_env_allocators()?.with_memory_pattern(false)?;
-        Ok(builder)
+        // Weights lie outside the arena, or a model that is evicted would leave its memory there instead of giving it back.
+        Ok(builder.with_config_entry("session.use_device_allocator_for_initializers", "1")?)
     }
 }
 

@@ -7,7 +7,9 @@
 #![expect(unsafe_code, reason = "the C API of ONNX Runtime, see the module's documentation")]
 
 mod arena;
+pub(crate) mod heap;
 mod probe;
+mod stop;
 mod strings;
 mod value;
 
@@ -17,11 +19,12 @@ use std::sync::Arc;
 
 use ort::AsPointer;
 use ort::session::Session;
-use scorehost_core::{NamedTensor, Tensor};
+use scorehost_core::{Deadline, NamedTensor, Tensor};
 use smallvec::SmallVec;
 
 pub(super) use arena::share_arena;
-pub(super) use probe::{probe, without_telemetry};
+pub(super) use probe::{probe, settle};
+use stop::Stoppable;
 use value::{Memory, Value};
 
 use super::message;
@@ -51,14 +54,20 @@ impl SharedSession {
         Ok(Self { session: Arc::new(session), memory, inputs, outputs })
     }
 
-    /// Runs once. `order` has the index of each input's name, `outputs` those of the outputs wanted.
+    /// Runs once. `order` has the index of each input's name, `outputs` those of the outputs wanted; `until` ends it.
     pub(super) fn run(
         &self,
         inputs: &[NamedTensor],
         order: &[usize],
         outputs: &[usize],
+        until: Option<Deadline>,
     ) -> Result<SmallVec<[Tensor; 4]>, DeviceError> {
-        let failed = |error: ort::Error| message::run_failed(&error);
+        let options = until.map(|until| Stoppable::until(until.instant())).transpose();
+        let options = options.map_err(|error| message::run_failed(&error))?;
+        let failed = |error: ort::Error| match &options {
+            Some(options) if options.is_stopped() => DeviceError::Stopped,
+            _ => message::run_failed(&error),
+        };
         let values: SmallVec<[Value<'_>; 8]> =
             inputs.iter().map(|input| self.memory.value(&input.tensor)).collect::<ort::Result<_>>().map_err(failed)?;
         let name = |name: &CString| name.as_ptr();
@@ -72,7 +81,7 @@ impl SharedSession {
         let status = unsafe {
             (ort::api().Run)(
                 self.session.ptr().cast_mut(),
-                ptr::null(),
+                options.as_ref().map_or(ptr::null(), |options| options.ptr()),
                 input_names.as_ptr(),
                 input_values.as_ptr(),
                 input_values.len(),

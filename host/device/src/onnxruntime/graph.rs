@@ -5,17 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use scorehost_core::{Failure, Graph, NamedTensor, NamedTensors, Signature};
+use scorehost_core::{Deadline, Failure, Graph, NamedTensor, NamedTensors, Signature};
 use scorehost_graph::Model;
 
-use super::{PLATFORM, Runtime, ffi, message};
+use super::{PLATFORM, Runtime, ffi, measure, message};
 use crate::DeviceError;
+use crate::inventory::batch;
 
 /// A model in ONNX Runtime.
 struct OnnxRuntimeGraph {
     session: ffi::SharedSession,
     signature: Signature,
-    weight_bytes: u64,
+    /// What loading it took, weights included.
+    memory_bytes: u64,
+    /// Whether calls may be merged, or why not.
+    batch: Result<(), Arc<str>>,
 }
 
 /// Loads a checked model from the bytes it was read from. `folder` holds its external weights, if it has any.
@@ -32,7 +36,9 @@ pub(crate) fn load(
         }
         builder.commit_from_memory(bytes)
     };
-    let session = build().map_err(|error| message::refused(&error))?;
+    let (weights, file) = (model.weight_bytes(), bytes.len() as u64);
+    let (session, memory_bytes) =
+        measure::measured(weights, file, build).map_err(|error: ort::Error| message::refused(&error))?;
     let signature = model.signature().clone();
     let names = |specs: &[scorehost_core::TensorSpec]| -> Result<Vec<CString>, DeviceError> {
         let name = |spec: &scorehost_core::TensorSpec| CString::new(&*spec.name);
@@ -40,7 +46,8 @@ pub(crate) fn load(
     };
     let (inputs, outputs) = (names(&signature.inputs)?, names(&signature.outputs)?);
     let session = ffi::SharedSession::new(session, inputs, outputs)?;
-    Ok(Arc::new(OnnxRuntimeGraph { session, signature, weight_bytes: model.weight_bytes() }))
+    let batch = model.graph().map_err(|error| Arc::from(error.to_string())).and_then(|graph| batch(&graph));
+    Ok(Arc::new(OnnxRuntimeGraph { session, signature, memory_bytes, batch }))
 }
 
 impl OnnxRuntimeGraph {
@@ -83,14 +90,27 @@ impl Graph for OnnxRuntimeGraph {
     }
 
     fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Result<NamedTensors, Failure> {
+        self.run_until(inputs, outputs, None)
+    }
+
+    fn run_until(
+        &self,
+        inputs: &[NamedTensor],
+        outputs: &[usize],
+        until: Option<Deadline>,
+    ) -> Result<NamedTensors, Failure> {
         let order = self.order(inputs)?;
-        let tensors = self.session.run(inputs, &order, outputs)?;
+        let tensors = self.session.run(inputs, &order, outputs, until)?;
         let name = |index: usize| self.signature.outputs[index].name.clone();
         let named = outputs.iter().zip(tensors).map(|(index, tensor)| NamedTensor { name: name(*index), tensor });
         Ok(named.collect())
     }
 
     fn memory_bytes(&self) -> u64 {
-        self.weight_bytes
+        self.memory_bytes
+    }
+
+    fn batch(&self) -> Result<(), Arc<str>> {
+        self.batch.clone()
     }
 }

@@ -14,6 +14,11 @@ impl<'a> Attributes<'a> {
         self.0.opset
     }
 
+    /// Number of outputs that the node has.
+    pub(crate) fn outputs(&self) -> usize {
+        self.0.outputs.len()
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.attributes.contains_key(name)
     }

@@ -1,18 +1,42 @@
 //! The operators, by domain and name.
 
+mod boxes;
 mod cast;
+mod einsum;
 mod elementwise;
+mod features;
 mod flow;
+mod fourier;
+mod generate;
+mod grid;
 mod labels;
+mod layout;
 mod linear;
+mod logic;
+mod losses;
 mod matrix;
 mod neural;
+mod normal;
+mod numeric;
+mod order;
 mod preprocess;
+mod presence;
+mod quantise;
+mod rearrange;
 mod reduce;
+mod reduce_axes;
+mod scatter;
 mod scores;
+mod select;
+mod sequence;
 mod shape;
+mod text;
+mod training;
 mod trees;
+mod unary;
+mod whole_products;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use scorehost_graph::Node;
@@ -71,6 +95,49 @@ impl Arguments<'_> {
     }
 }
 
+const TABLES: &[Table] = &[
+    boxes::OPERATORS,
+    cast::OPERATORS,
+    einsum::OPERATORS,
+    elementwise::OPERATORS,
+    features::OPERATORS,
+    fourier::OPERATORS,
+    generate::OPERATORS,
+    grid::OPERATORS,
+    labels::OPERATORS,
+    linear::OPERATORS,
+    logic::OPERATORS,
+    losses::OPERATORS,
+    matrix::OPERATORS,
+    normal::OPERATORS,
+    order::OPERATORS,
+    preprocess::OPERATORS,
+    presence::OPERATORS,
+    quantise::OPERATORS,
+    rearrange::OPERATORS,
+    reduce::OPERATORS,
+    reduce_axes::OPERATORS,
+    scatter::OPERATORS,
+    select::OPERATORS,
+    sequence::OPERATORS,
+    shape::OPERATORS,
+    text::OPERATORS,
+    training::OPERATORS,
+    trees::OPERATORS,
+    unary::OPERATORS,
+    whole_products::OPERATORS,
+];
+
+/// Number of different operators that there is an implementation of.
+pub(crate) fn many() -> usize {
+    let tables = TABLES.iter().copied().chain([neural::OPERATORS, flow::OPERATORS]).flatten();
+    tables
+        .map(|(domain, name, _)| (domain, name))
+        .filter(|(domain, _)| **domain != "scorehost")
+        .collect::<BTreeSet<_>>()
+        .len()
+}
+
 /// The implementation of a node's operator, where there is one.
 pub(crate) fn find(node: &Node) -> Option<Build> {
     let this = |(domain, name, _): &&(&str, &str, Build)| *name == &*node.operator && *domain == &*node.domain;
@@ -79,46 +146,8 @@ pub(crate) fn find(node: &Node) -> Option<Build> {
 
 /// The implementation that takes all element types, where there is one.
 fn general(node: &Node) -> Option<Build> {
-    Some(match (&*node.domain, &*node.operator) {
-        ("", "Identity" | "Dropout") => shape::identity,
-        ("", "Constant") => shape::constant,
-        ("", "Reshape") => shape::reshape,
-        ("", "Flatten") => shape::flatten,
-        ("", "Transpose") => shape::transpose,
-        ("", "Concat") => shape::concat,
-        ("", "Squeeze") => shape::squeeze,
-        ("", "Unsqueeze") => shape::unsqueeze,
-        ("", "Cast") => cast::cast,
-        ("", "Add") => elementwise::add,
-        ("", "Sub") => elementwise::sub,
-        ("", "Mul") => elementwise::mul,
-        ("", "Div") => elementwise::div,
-        ("", "Relu") => elementwise::relu,
-        ("", "LeakyRelu") => elementwise::leaky_relu,
-        ("", "Sigmoid") => elementwise::sigmoid,
-        ("", "Tanh") => elementwise::tanh,
-        ("", "Exp") => elementwise::exp,
-        ("", "Log") => elementwise::log,
-        ("", "Sqrt") => elementwise::sqrt,
-        ("", "Neg") => elementwise::neg,
-        ("", "Abs") => elementwise::abs,
-        ("", "Clip") => elementwise::clip,
-        ("", "MatMul") => matrix::matmul,
-        ("", "Gemm") => matrix::gemm,
-        ("", "Softmax") => reduce::softmax,
-        ("", "LogSoftmax") => reduce::log_softmax,
-        ("", "ArgMax") => reduce::argmax,
-        ("ai.onnx.ml", "Scaler") => preprocess::scaler,
-        ("ai.onnx.ml", "Normalizer") => preprocess::normalizer,
-        ("ai.onnx.ml", "Imputer") => preprocess::imputer,
-        ("ai.onnx.ml", "ArrayFeatureExtractor") => preprocess::array_feature_extractor,
-        ("ai.onnx.ml", "LabelEncoder") => labels::label_encoder,
-        ("ai.onnx.ml", "LinearClassifier") => linear::classifier,
-        ("ai.onnx.ml", "LinearRegressor") => linear::regressor,
-        ("ai.onnx.ml", "TreeEnsembleClassifier") => trees::classifier,
-        ("ai.onnx.ml", "TreeEnsembleRegressor") => trees::regressor,
-        _ => return None,
-    })
+    let mut operators = TABLES.iter().copied().flatten();
+    operators.find(|(domain, name, _)| *name == &*node.operator && *domain == &*node.domain).map(|(_, _, build)| *build)
 }
 
 /// An axis counted from the end where it is negative, checked against the rank.

@@ -30,7 +30,9 @@ fn doubling() -> Vec<u8> {
 fn threads_share_the_weights_of_a_model_and_get_their_own_results() {
     let Some(devices) = onnxruntime() else { return };
     let graph = devices.load(ModelSource::Bytes(doubling().into())).unwrap();
-    assert_eq!(graph.memory_bytes(), SIZE * SIZE * 4);
+    let weights = SIZE * SIZE * 4;
+    // What loading took, as measured: the weights once, and what the session itself needs.
+    assert!((weights..weights * 2).contains(&graph.memory_bytes()), "{}", graph.memory_bytes());
     let run = |seed: usize| {
         let x: Vec<f32> = (0..SIZE as usize).map(|index| (index * 7 + seed) as f32 % 1013.0).collect();
         let input = NamedTensor::new("x", Tensor::from_f32([1, SIZE].as_slice(), &x).unwrap());

@@ -6,6 +6,7 @@ mod answers;
 mod concurrent;
 mod corrupt;
 mod encode;
+mod features;
 mod fixtures;
 mod library;
 mod memory;

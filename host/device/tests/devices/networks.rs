@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use scorehost_core::{Graph, NamedTensor, Tensor};
+use scorehost_core::{DType, Graph, NamedTensor, Tensor};
 use scorehost_device::{Devices, ModelSource};
 
 use crate::fixtures::{as_written, floats, onnxruntime, reference, root};
@@ -52,6 +52,12 @@ impl Random {
         let values: Vec<f32> = (0..count).map(|_| (uniform() + uniform() + uniform() + uniform()) * 1.7).collect();
         NamedTensor::new(name, Tensor::from_f32(shape, &values).unwrap())
     }
+
+    fn integers(&mut self, name: &str, shape: &[u64], below: u64) -> NamedTensor {
+        let count: u64 = shape.iter().product();
+        let data: Vec<u8> = (0..count).flat_map(|_| (self.next() % below).to_le_bytes()).collect();
+        NamedTensor::new(name, Tensor::new(DType::I64, shape, data.into()).unwrap())
+    }
 }
 
 /// Compares the first output of both: a thousandth, relative to the number and to the size of the output's numbers, and a
@@ -83,6 +89,25 @@ fn image_networks_answer_like_onnxruntime() {
     }
 }
 
+#[test]
+fn a_text_encoder_answers_like_onnxruntime() {
+    let (Some(executors), mut random) = (executors(), Random::new()) else { return };
+    let graphs = pair(&executors, "minilm.onnx");
+    for [batch, length] in [[1, 128], [3, 17], [2, 1]] {
+        let shape = [batch, length];
+        // The first token of each row always counts, as the start of a sentence does.
+        let mask: Vec<u8> = (0..batch * length)
+            .flat_map(|at| (u64::from(at % length == 0) | (random.next() & 1)).to_le_bytes())
+            .collect();
+        let inputs = [
+            random.integers("input_ids", &shape, 30_522),
+            NamedTensor::new("attention_mask", Tensor::new(DType::I64, shape.as_slice(), mask.into()).unwrap()),
+            random.integers("token_type_ids", &shape, 2),
+        ];
+        same(&format!("minilm {shape:?}"), &graphs, &inputs);
+    }
+}
+
 /// The demo photograph's pixels as PP-OCR takes them, cut to `height` x `width` from the upper left corner on.
 fn photograph(height: usize, width: usize, top: usize) -> NamedTensor {
     let file = std::fs::read(root().join(".models/photo.ppm")).unwrap();
@@ -104,11 +129,14 @@ fn photograph(height: usize, width: usize, top: usize) -> NamedTensor {
 }
 
 #[test]
-fn a_detector_answers_like_onnxruntime_on_a_photograph_and_on_noise() {
+fn text_networks_answer_like_onnxruntime_on_a_photograph_and_on_noise() {
     let (Some(executors), mut random) = (executors(), Random::new()) else { return };
     let detection = pair(&executors, "ppocr_det.onnx");
     same("detection of the photograph", &detection, &[photograph(320, 480, 0)]);
     same("detection of noise", &detection, &[random.floats("x", &[2, 3, 64, 96])]);
+    let recognition = pair(&executors, "ppocr_rec.onnx");
+    same("recognition of the photograph", &recognition, &[photograph(48, 320, 100)]);
+    same("recognition of noise", &recognition, &[random.floats("x", &[3, 3, 48, 97])]);
 }
 
 #[test]
@@ -120,6 +148,15 @@ fn an_optimised_graph_answers_like_the_graph_as_written() {
     check("resnet50.onnx", &[random.floats("input", &[2, 3, 64, 64])]);
     check("mobilenetv2.onnx", &[random.floats("input", &[1, 3, 65, 96])]);
     check("ppocr_det.onnx", &[random.floats("x", &[1, 3, 64, 96])]);
+    check("ppocr_rec.onnx", &[random.floats("x", &[2, 3, 48, 80])]);
+    let shape = [2, 11];
+    let ones = || Tensor::new(DType::I64, shape.as_slice(), 1u64.to_le_bytes().repeat(22).into()).unwrap();
+    let words = [
+        random.integers("input_ids", &shape, 30_522),
+        NamedTensor::new("attention_mask", ones()),
+        random.integers("token_type_ids", &shape, 2),
+    ];
+    check("minilm.onnx", &words);
 }
 
 #[test]

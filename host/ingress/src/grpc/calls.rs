@@ -7,22 +7,25 @@ use http::HeaderMap;
 use hyper::body::Incoming;
 use prost::Message;
 use scorehost_auth::Role;
-use scorehost_core::{ErrorKind, Failure, Service, ServiceStatus, TensorSpec};
+use scorehost_core::{DynamicTerms, ErrorKind, Failure, Service, ServiceStatus, TensorSpec};
 
 use super::message::{
-    ConfigInput, ConfigOutput, Empty, Flag, IndexRequest, IndexResponse, InferStatistics, LoadRequest, ModelConfig,
-    ModelConfigResponse, ModelIndex, ModelMetadata, ModelRequest, ModelStatistics, ServerMetadata, StatisticDuration,
-    StatisticsResponse, TensorMetadata,
+    BatchStatistics, ConfigInput, ConfigOutput, DynamicBatching, Empty, Flag, IndexRequest, IndexResponse,
+    InferStatistics, InstanceGroup, LoadRequest, ModelConfig, ModelConfigResponse, ModelIndex, ModelMetadata,
+    ModelRequest, ModelStatistics, QueuePolicy, ServerMetadata, StatisticDuration, StatisticsResponse, TensorMetadata,
 };
 use super::{Outcome, described, frame, succeeded};
 use crate::call::X_SCOREHOST_VERSION;
 use crate::handler::Shared;
 use crate::oip::infer::takes_tensors;
-use crate::oip::metadata::{EXTENSIONS, SERVER, VERSION, backend, config_type};
+use crate::oip::metadata::{EXTENSIONS, SERVER, VERSION, backend, config_type, dims, level, micros};
 use crate::oip::repository::{check_parameters, state};
 use crate::oip::statistics::nanoseconds;
 use crate::server::Activity;
 use crate::{Span, StatisticsSource, auth};
+
+/// `ModelInstanceGroup.Kind`
+const KIND_CPU: i32 = 2;
 
 /// Answers the unary call `method`.
 pub(crate) async fn answer(
@@ -119,21 +122,37 @@ fn model_config(status: &ServiceStatus) -> Result<ModelConfig, Failure> {
     let input = |spec: &TensorSpec| ConfigInput {
         name: spec.name.to_string(),
         data_type: config_type(spec.dtype).1,
-        dims: spec.shape.clone(),
+        dims: dims(status, spec).to_vec(),
     };
     let output = |spec: &TensorSpec| ConfigOutput {
         name: spec.name.to_string(),
         data_type: config_type(spec.dtype).1,
-        dims: spec.shape.clone(),
+        dims: dims(status, spec).to_vec(),
     };
     Ok(ModelConfig {
         name: status.name.to_string(),
         platform: status.platform.into(),
-        max_batch_size: 0,
+        max_batch_size: i32::try_from(status.batching.max_rows).unwrap_or(i32::MAX),
         input: signature.inputs.iter().map(input).collect(),
         output: signature.outputs.iter().map(output).collect(),
+        instance_group: vec![InstanceGroup { name: status.name.to_string(), count: 1, kind: KIND_CPU }],
+        dynamic_batching: status.batching.dynamic.as_ref().map(dynamic),
         backend: backend(status.platform).into(),
     })
+}
+
+fn dynamic(terms: &DynamicTerms) -> DynamicBatching {
+    DynamicBatching {
+        preferred_batch_size: terms.preferred.iter().map(|size| i32::try_from(*size).unwrap_or(i32::MAX)).collect(),
+        max_queue_delay_microseconds: micros(terms.max_delay),
+        priority_levels: 3,
+        default_priority_level: level(terms.default_priority),
+        default_queue_policy: Some(QueuePolicy {
+            default_timeout_microseconds: micros(terms.max_wait),
+            allow_timeout_override: true,
+            max_queue_size: terms.max_queue,
+        }),
+    }
 }
 
 async fn statistics(
@@ -174,7 +193,14 @@ fn row(status: &ServiceStatus, source: &dyn StatisticsSource) -> ModelStatistics
             cache_hit: span(Span::default()),
             cache_miss: span(Span::default()),
         }),
+        batch_stats: counters.batches.iter().map(|(size, ran)| batch(*size, *ran)).collect(),
     }
+}
+
+fn batch(batch_size: u64, ran: Span) -> BatchStatistics {
+    let moved = Some(StatisticDuration { count: ran.count, ns: 0 });
+    let compute_infer = Some(StatisticDuration { count: ran.count, ns: nanoseconds(ran) });
+    BatchStatistics { batch_size, compute_input: moved, compute_infer, compute_output: moved }
 }
 
 async fn index(shared: &Shared, request: IndexRequest) -> Result<IndexResponse, Failure> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::encoding::{encode_varint, encoded_len_varint};
-use scorehost_core::{Failure, NamedTensor, ServiceStatus};
+use scorehost_core::{Copied, Failure, NamedTensor, ServiceStatus};
 
 use super::frame::{PREFIX, put_prefix};
 
@@ -67,6 +67,7 @@ fn put_contents(mut out: BytesMut, outputs: &[NamedTensor]) -> Pieces {
         encode_varint(data.len() as u64, &mut out);
         if data.len() <= COPY_BYTES {
             out.put_slice(data);
+            Copied::Response.count(data.len());
         } else {
             pieces.push_back(out.split().freeze());
             pieces.push_back(data.clone());
@@ -156,6 +157,7 @@ mod tests {
             interface: Interface::Tensors(Signature::default()),
             platform: "test",
             models: Vec::new(),
+            batching: Default::default(),
         };
         let pieces = infer_response(&status, id, outputs).unwrap();
         let wire: Vec<u8> = std::iter::once(pieces.first).chain(pieces.rest).flatten().collect();

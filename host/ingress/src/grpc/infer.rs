@@ -16,7 +16,8 @@ use super::{Outcome, frame, named, succeeded_in_pieces, typed};
 use crate::config::Limits;
 use crate::handler::{Shared, label, write_label};
 use crate::oip::infer::{
-    check_count, datatype, no_classification, no_sequences, no_shared_memory, shared_name, takes_tensors, tensor,
+    check_count, datatype, mark_cached, no_classification, no_sequences, no_shared_memory, shared_name, takes_tensors,
+    tensor,
 };
 use crate::server::Activity;
 use crate::terms::Terms;
@@ -39,6 +40,7 @@ pub(crate) async fn unary(shared: &Shared, activity: &Activity, headers: HeaderM
     let (answer, id) = run(service, limits, asked).await?;
     let mut response = succeeded_in_pieces(infer_response(service.status(), &id, &answer.outputs)?);
     write_label(label(&routed), response.headers_mut());
+    mark_cached(answer.cached, response.headers_mut());
     Ok(response)
 }
 

@@ -159,8 +159,47 @@ pub(crate) struct ModelConfig {
     pub(crate) input: Vec<ConfigInput>,
     #[prost(message, repeated, tag = "6")]
     pub(crate) output: Vec<ConfigOutput>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) instance_group: Vec<InstanceGroup>,
+    #[prost(message, optional, tag = "11")]
+    pub(crate) dynamic_batching: Option<DynamicBatching>,
     #[prost(string, tag = "17")]
     pub(crate) backend: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct InstanceGroup {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(int32, tag = "2")]
+    pub(crate) count: i32,
+    #[prost(int32, tag = "4")]
+    pub(crate) kind: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct DynamicBatching {
+    #[prost(int32, repeated, tag = "1")]
+    pub(crate) preferred_batch_size: Vec<i32>,
+    #[prost(uint64, tag = "2")]
+    pub(crate) max_queue_delay_microseconds: u64,
+    #[prost(uint64, tag = "4")]
+    pub(crate) priority_levels: u64,
+    #[prost(uint64, tag = "5")]
+    pub(crate) default_priority_level: u64,
+    #[prost(message, optional, tag = "6")]
+    pub(crate) default_queue_policy: Option<QueuePolicy>,
+}
+
+/// `ModelQueuePolicy`; its action is the first one, to refuse.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct QueuePolicy {
+    #[prost(uint64, tag = "2")]
+    pub(crate) default_timeout_microseconds: u64,
+    #[prost(bool, tag = "3")]
+    pub(crate) allow_timeout_override: bool,
+    #[prost(uint32, tag = "4")]
+    pub(crate) max_queue_size: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -203,6 +242,21 @@ pub(crate) struct ModelStatistics {
     pub(crate) execution_count: u64,
     #[prost(message, optional, tag = "6")]
     pub(crate) inference_stats: Option<InferStatistics>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) batch_stats: Vec<BatchStatistics>,
+}
+
+/// `InferBatchStatistics`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct BatchStatistics {
+    #[prost(uint64, tag = "1")]
+    pub(crate) batch_size: u64,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) compute_input: Option<StatisticDuration>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) compute_infer: Option<StatisticDuration>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) compute_output: Option<StatisticDuration>,
 }
 
 #[derive(Clone, PartialEq, Message)]

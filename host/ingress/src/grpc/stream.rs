@@ -14,7 +14,7 @@ use http::{HeaderMap, Response, header};
 use http_body::Frame;
 use hyper::body::Incoming;
 use prost::Message;
-use scorehost_core::{CallContext, Failure};
+use scorehost_core::{CallContext, Copied, Failure};
 
 use super::encode::{Pieces, stream_response};
 use super::frame::{self, PREFIX};
@@ -135,7 +135,10 @@ impl Stream {
                 self.activity.reading(read::next_piece(&mut self.body)).await?
             };
             match piece {
-                Some(piece) => self.buffer.extend_from_slice(&piece),
+                Some(piece) => {
+                    Copied::Body.count(piece.len());
+                    self.buffer.extend_from_slice(&piece);
+                }
                 None if self.buffer.is_empty() => return Ok(None),
                 None => return Err(Failure::invalid("the stream ended within a message")),
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use hyper::body::Incoming;
 use scorehost_core::{
     DType, ErrorKind, Failure, InferRequest, Interface, NamedTensor, Service, ServiceStatus, Tensor, TensorSpec,
@@ -17,6 +17,8 @@ use crate::handler::Shared;
 use crate::server::Activity;
 use crate::terms::Terms;
 use crate::{Body, call, encoding, offload, read};
+
+const X_SCOREHOST_CACHE: HeaderName = HeaderName::from_static("x-scorehost-cache");
 
 pub(crate) const HEADER_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 
@@ -46,7 +48,8 @@ pub(crate) async fn infer(
 ) -> Result<Response<Body>, Failure> {
     takes_tensors(service.status())?;
     let limits = &shared.config.limits;
-    let body = activity.reading(read::read_body(body, limits.body_bytes)).await?;
+    let tensors = tensor_offset(&headers);
+    let body = activity.reading(read::read_aligned(body, limits.body_bytes, |_| tensors)).await?;
     let body = encoding::undo(&headers, body, limits.body_bytes).await?;
     run(shared, service, Head { headers, terms }, body).await
 }
@@ -69,13 +72,21 @@ pub(crate) async fn run(
     terms.parameters(decoded.timeout, decoded.priority);
     let answer = service.infer(decoded.request, call::context(headers, terms)).await?;
     let bytes: usize = answer.outputs.iter().map(|output| output.tensor.data().len()).sum();
-    let form = decoded.form;
+    let (form, cached) = (decoded.form, answer.cached);
     let response = if bytes < offload::INLINE_BYTES || form.all_binary(&answer.outputs) {
         response::write(service.status(), &form, &answer.outputs)?
     } else {
         offload::run(move || response::write(service.status(), &form, &answer.outputs)).await?
     };
-    encoding::apply(accepted, shared.config.compress_from, response).await
+    let mut response = encoding::apply(accepted, shared.config.compress_from, response).await?;
+    mark_cached(cached, response.headers_mut());
+    Ok(response)
+}
+
+/// Says whether an answer was kept of an equal request, where the service keeps answers.
+pub(crate) fn mark_cached(cached: Option<bool>, headers: &mut HeaderMap) {
+    let Some(cached) = cached else { return };
+    headers.insert(X_SCOREHOST_CACHE, HeaderValue::from_static(if cached { "hit" } else { "miss" }));
 }
 
 /// Refuses services that take no tensors.
@@ -91,6 +102,11 @@ fn entry_script(status: &ServiceStatus) -> Failure {
     let name = &status.name;
     Failure::new(ErrorKind::Unsupported, format!("service '{name}' is an entry script and takes no tensors"))
         .with_hint(format!("send its own format to POST /api/v1/service/{name}/score"))
+}
+
+/// Where the tensors of a body begin that is not read yet; 0 where there are none, or where the header is no number.
+pub(crate) fn tensor_offset(headers: &HeaderMap) -> usize {
+    headers.get(HEADER_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// Bytes of JSON at the start of the body; the tensors of the binary extension lie behind it.

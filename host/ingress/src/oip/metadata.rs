@@ -1,9 +1,10 @@
 //! What the server and its models say of themselves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Response;
-use scorehost_core::{DType, Failure, Service, ServiceStatus, TensorSpec};
+use scorehost_core::{DType, DynamicTerms, Failure, Priority, Service, ServiceStatus, TensorSpec};
 use serde_json::{Value, json};
 
 use super::infer::takes_tensors;
@@ -63,22 +64,61 @@ pub(crate) fn model(status: &ServiceStatus, versions: &[Arc<dyn Service>]) -> Re
     })))
 }
 
-/// `GET /v2/models/<m>/config`. The maximum batch size is 0: dimensions are complete as they stand, batch included.
+/// The dimensions of a tensor in a model configuration: without the first one where it is a batch.
+pub(crate) fn dims<'a>(status: &ServiceStatus, spec: &'a TensorSpec) -> &'a [i64] {
+    if status.batching.max_rows > 0 { spec.shape.get(1..).unwrap_or_default() } else { &spec.shape }
+}
+
+/// The level of a priority, as the parameter `priority` of a request has it.
+pub(crate) const fn level(priority: Priority) -> u64 {
+    match priority {
+        Priority::High => 1,
+        Priority::Normal => 2,
+        Priority::Low => 3,
+    }
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn dynamic(terms: &DynamicTerms) -> Value {
+    json!({
+        "preferred_batch_size": terms.preferred,
+        "max_queue_delay_microseconds": micros(terms.max_delay),
+        "preserve_ordering": false,
+        "priority_levels": 3,
+        "default_priority_level": level(terms.default_priority),
+        "default_queue_policy": {
+            "timeout_action": "REJECT",
+            "default_timeout_microseconds": micros(terms.max_wait),
+            "allow_timeout_override": true,
+            "max_queue_size": terms.max_queue,
+        },
+    })
+}
+
+/// `GET /v2/models/<m>/config`: what holds, wherever it was said. A maximum batch size of 0 says that dimensions are complete as they stand.
 pub(crate) fn config(status: &ServiceStatus) -> Result<Response<Body>, Failure> {
     let signature = takes_tensors(status)?;
     let tensors = |specs: &[TensorSpec]| -> Vec<Value> {
-        let tensor = |spec: &TensorSpec| json!({ "name": &*spec.name, "data_type": config_type(spec.dtype).0, "dims": spec.shape });
+        let tensor = |spec: &TensorSpec| json!({ "name": &*spec.name, "data_type": config_type(spec.dtype).0, "dims": dims(status, spec) });
         specs.iter().map(tensor).collect()
     };
-    Ok(ok(&json!({
+    let mut config = json!({
         "name": status.name.as_str(),
         "platform": status.platform,
         "backend": backend(status.platform),
         "version_policy": { "latest": { "num_versions": 1 } },
-        "max_batch_size": 0,
+        "max_batch_size": status.batching.max_rows,
         "input": tensors(&signature.inputs),
         "output": tensors(&signature.outputs),
-    })))
+        "instance_group": [{ "name": status.name.as_str(), "kind": "KIND_CPU", "count": 1 }],
+    });
+    if let Some(terms) = &status.batching.dynamic {
+        config["dynamic_batching"] = dynamic(terms);
+    }
+    Ok(ok(&config))
 }
 
 /// The part of a platform name that says what runs the model.

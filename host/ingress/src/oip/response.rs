@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut, BytesMut};
 use http::{HeaderValue, Response, header};
-use scorehost_core::{Failure, NamedTensor, ServiceStatus};
+use scorehost_core::{Copied, Failure, NamedTensor, ServiceStatus};
 
 use super::infer::HEADER_LENGTH;
 use super::json;
@@ -105,7 +105,10 @@ fn gather(mut text: BytesMut, form: &Form, outputs: &[NamedTensor]) -> Body {
     let tensors =
         || outputs.iter().enumerate().filter(|(place, _)| form.binary(*place)).map(|(_, output)| &output.tensor);
     if tensors().map(|tensor| tensor.data().len()).sum::<usize>() <= COPY_BYTES {
-        tensors().for_each(|tensor| text.put_slice(tensor.data()));
+        for tensor in tensors() {
+            text.put_slice(tensor.data());
+            Copied::Response.count(tensor.data().len());
+        }
         return Body::full(text.freeze());
     }
     let mut parts = VecDeque::with_capacity(1 + outputs.len());

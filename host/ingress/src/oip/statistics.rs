@@ -35,10 +35,15 @@ fn row(status: &ServiceStatus, source: &dyn StatisticsSource) -> Value {
             "cache_hit": span(Span::default()),
             "cache_miss": span(Span::default()),
         },
-        "batch_stats": [],
+        "batch_stats": counters.batches.iter().map(batch).collect::<Vec<_>>(),
         "memory_usage": [],
         "response_stats": {},
     })
+}
+
+fn batch((size, ran): &(u64, Span)) -> Value {
+    let moved = span(Span { count: ran.count, ..Span::default() });
+    json!({ "batch_size": size, "compute_input": moved, "compute_infer": span(*ran), "compute_output": moved })
 }
 
 fn span(span: Span) -> Value {

@@ -42,6 +42,7 @@ impl Fake {
             interface,
             platform: "onnxruntime_onnx",
             models: Vec::new(),
+            batching: Default::default(),
         };
         Arc::new(Self {
             status,
@@ -73,7 +74,7 @@ impl Service for Fake {
                 std::mem::forget(waiting);
             }
             let output = |input: NamedTensor| NamedTensor::new(format!("OUT-{}", input.name), input.tensor);
-            Ok(InferResponse { outputs: request.inputs.into_iter().map(output).collect() })
+            Ok(InferResponse { outputs: request.inputs.into_iter().map(output).collect(), cached: None })
         })
     }
 

@@ -36,6 +36,7 @@ fn documents_are_as_the_protocol_says() {
                 "version_policy": { "latest": { "num_versions": 1 } },
                 "input": [{ "name": "x", "data_type": "TYPE_FP32", "dims": [-1, 2] }],
                 "output": [{ "name": "OUT-x", "data_type": "TYPE_FP32", "dims": [-1, 2] }],
+                "instance_group": [{ "name": "tensors", "kind": "KIND_CPU", "count": 1 }],
             }),
         ),
     ];

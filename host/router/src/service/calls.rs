@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use scorehost_core::order::take_long_slice;
 use scorehost_core::{Clock, Deadline, Failure, Priority, ServiceName};
 use scorehost_telemetry::{CostEstimate, Typical};
 
@@ -93,12 +94,15 @@ impl Calls {
     }
 }
 
-/// Polls a call on this thread; `None` once it has computed for longer than `limit` and is not done.
+/// Polls a call on this thread; `None` once it has computed for longer than `limit`, or is about to, and is not done.
 async fn here<T>(call: &mut Metered<T>, limit: Duration) -> Option<Done<T>> {
-    poll_fn(|cx| match Pin::new(&mut *call).poll(cx) {
-        Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending if call.spent() > limit => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
+    poll_fn(|cx| {
+        take_long_slice();
+        match Pin::new(&mut *call).poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if take_long_slice() || call.spent() > limit => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
     })
     .await
 }

@@ -34,7 +34,7 @@ impl RoutedService {
             Box::pin(async move { replica.infer(inputs, &call).await })
         };
         let returned = self.through_replica(pool, bytes, call, admitted, run).await?;
-        Ok(InferResponse { outputs: self.select(returned, &outputs)? })
+        Ok(InferResponse { outputs: self.select(returned, &outputs)?, cached: None })
     }
 
     pub(super) async fn score_scorer(

@@ -1,11 +1,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::ThreadId;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use scorehost_core::order::long_slice;
 use scorehost_core::{
     DType, EntryScriptDescription, ErrorKind, ModelMetadata, NamedTensor, NamedTensors, Priority, Replica,
     ReplicaFactory, Scaling, Signature, SystemClock, Tensor, TensorSpec,
@@ -56,6 +57,8 @@ struct Script {
     clock: Arc<Moved>,
     computes: Mutex<Duration>,
     gate: Option<Semaphore>,
+    /// Says beforehand that computing will take long.
+    announces: AtomicBool,
     panics: bool,
     outputs: Vec<&'static str>,
     threads: Mutex<Vec<ThreadId>>,
@@ -65,8 +68,8 @@ struct Script {
 impl Script {
     fn new() -> Self {
         let (computes, threads) = (Mutex::default(), Mutex::default());
-        let (clock, broken) = (Moved::new(), AtomicUsize::new(0));
-        Self { clock, computes, gate: None, panics: false, outputs: vec!["y", "z"], threads, broken }
+        let (clock, broken, announces) = (Moved::new(), AtomicUsize::new(0), AtomicBool::new(false));
+        Self { clock, computes, gate: None, announces, panics: false, outputs: vec!["y", "z"], threads, broken }
     }
 
     fn gated() -> Self {
@@ -75,6 +78,9 @@ impl Script {
 
     async fn play(&self) {
         self.threads.lock().push(std::thread::current().id());
+        if self.announces.load(Ordering::Relaxed) {
+            long_slice().await;
+        }
         self.clock.advance(*self.computes.lock());
         assert!(!self.panics, "as told");
         if let Some(gate) = &self.gate {
@@ -92,7 +98,12 @@ struct FakeModel(Arc<Script>, ModelMetadata);
 
 impl FakeModel {
     fn new(script: &Arc<Script>) -> Arc<Self> {
-        let metadata = ModelMetadata { id: "m:1".parse().unwrap(), platform: "fake", signature: signature() };
+        let metadata = ModelMetadata {
+            id: "m:1".parse().unwrap(),
+            platform: "fake",
+            signature: signature(),
+            batching: Default::default(),
+        };
         Arc::new(Self(Arc::clone(script), metadata))
     }
 }
@@ -436,6 +447,34 @@ async fn a_short_service_that_turns_long_leaves_the_callers_thread_in_mid_call()
     settle().await;
     assert!(executor.step());
     call.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_short_service_that_announces_long_work_does_it_on_the_executor() {
+    let script = Arc::new(Script::new());
+    let factory = Arc::new(Factory(Arc::clone(&script), tensors()));
+    let pool = Pool::new(factory, PoolConfig::default(), Handle::current(), Arc::new(SystemClock));
+    let executor = Executor::stepped(script.clock.clone());
+    let runtime = Runtime::new(Arc::clone(&executor));
+    let bench = Bench::new(script.clock.clone(), |version| {
+        RoutedService::scorer(&spec(Admission::default()), version, tensors(), pool, runtime)
+    });
+    for _ in 0..2 {
+        let call = bench.spawn();
+        settle().await;
+        assert!(executor.step());
+        call.await.unwrap().unwrap();
+    }
+    bench.infer().await.unwrap();
+    script.announces.store(true, Ordering::Relaxed);
+    *script.computes.lock() = micros(50_000);
+    let before = script.clock.now();
+    let call = bench.spawn();
+    settle().await;
+    assert_eq!((script.threads.lock().len(), script.clock.now()), (4, before), "it began here and computed nothing");
+    assert!(executor.step());
+    call.await.unwrap().unwrap();
+    assert_eq!(script.clock.now() - before, micros(50_000));
 }
 
 /// A stepped executor with a service on it, and calls of another service that wait for its threads for ever.

@@ -75,7 +75,7 @@ impl State {
         inputs.into_iter().map(named).collect()
     }
 
-    fn hold_outputs(&mut self, tensors: NamedTensors) -> wasmtime::Result<Vec<GuestTensor>> {
+    pub(super) fn hold_outputs(&mut self, tensors: NamedTensors) -> wasmtime::Result<Vec<GuestTensor>> {
         let hold =
             |named: NamedTensor| Ok(GuestTensor { name: named.name.to_string(), tensor: self.hold(named.tensor)? });
         tensors.into_iter().map(hold).collect()

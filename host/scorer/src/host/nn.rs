@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use scorehost_core::{DType, ErrorKind, Failure, Model, NamedTensor, NamedTensors, Shape, Tensor};
+use scorehost_core::{Copied, DType, ErrorKind, Failure, Model, NamedTensor, NamedTensors, Shape, Tensor};
 use wasmtime::component::Resource;
 
 use super::models::no_graph;
@@ -19,6 +19,13 @@ pub struct NnTensor {
     ty: TensorType,
     data: Bytes,
     _held: Held,
+}
+
+impl NnTensor {
+    /// Its bytes, shared.
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.data.clone()
+    }
 }
 
 /// A loaded graph.
@@ -121,6 +128,7 @@ impl TensorHost for State {}
 
 impl HostTensor for State {
     fn new(&mut self, dimensions: Vec<u32>, ty: TensorType, data: Vec<u8>) -> wasmtime::Result<Resource<NnTensor>> {
+        Copied::FromGuest.count(data.len());
         self.nn_hold(dimensions, ty, data.into())
     }
 

@@ -1,6 +1,6 @@
 //! Interface `tensors`: handles to the host's immutable tensors.
 
-use scorehost_core::{Shape, Tensor, TensorError};
+use scorehost_core::{Copied, Shape, Tensor, TensorError};
 use wasmtime::component::Resource;
 
 use super::TensorHandle;
@@ -31,6 +31,7 @@ impl Host for State {}
 
 impl HostTensor for State {
     fn create(&mut self, dtype: Dtype, shape: Vec<u64>, data: Vec<u8>) -> Answer<Handle> {
+        Copied::FromGuest.count(data.len());
         match Tensor::new(from_guest_dtype(dtype), Shape::from_vec(shape), data.into()) {
             Ok(tensor) => Ok(Ok(self.hold(tensor)?)),
             Err(error) => refuse(error),

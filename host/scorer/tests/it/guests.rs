@@ -41,6 +41,7 @@ fn wit(package: &str) -> std::path::PathBuf {
 pub(crate) fn resolve(extra: &[&str]) -> Resolve {
     let mut resolve = Resolve::default();
     resolve.push_dir(wit("scorehost-scoring@0.1.0")).unwrap();
+    resolve.push_dir(wit("scorehost-operations@0.1.0")).unwrap();
     resolve.push_dir(wit("wasi-nn@0.2.0-rc-2024-10-28")).unwrap();
     resolve.push_dir(wit("wasi-http@0.2.12")).unwrap();
     for text in extra {
@@ -71,13 +72,18 @@ impl WorldName for Resolve {
 /// A guest of world `scorer` with one FP32 `[-1]` input and output `x`. `imports` go first, `init` and `run` are function
 /// bodies; `run` has the parameters `$ptr` and `$len` of its input list.
 pub(crate) fn scorer_with(imports: &str, extra: &str, init: &str, run: &str) -> Vec<u8> {
+    scorer_of("scorehost:scoring/scorer@0.1.0", imports, extra, init, run)
+}
+
+/// The same for a world that includes world `scorer`.
+pub(crate) fn scorer_of(world: &str, imports: &str, extra: &str, init: &str, run: &str) -> Vec<u8> {
     let module = format!(
         r#"(module {imports} {PRELUDE} {extra}
           (func (export "init") (result i32) {init})
           (func (export "signature") (result i32) (i32.const 64))
           (func (export "run") (param $ptr i32) (param $len i32) (result i32) {run}))"#
     );
-    encode_for(&[], "scorehost:scoring/scorer@0.1.0", &module)
+    encode_for(&[], world, &module)
 }
 
 /// `result::ok` of the list that came in.

@@ -9,6 +9,7 @@ mod guests;
 mod handler;
 mod http_guests;
 mod neural;
+mod operations;
 mod outbound;
 mod support;
 mod wasi;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use scorehost_core::{
-    BoxFuture, CallContext, Collector, DType, DeployedModel, Failure, Grants, GraphLoader, LogLevel, Logs, Model,
-    ModelFiles, ModelMetadata, ModelSet, NamedTensor, NamedTensors, Replica, Signature, Tensor, TensorSpec,
+    BoxFuture, CallContext, Collector, DType, DeployedModel, Failure, Grants, GraphLoader, InferRequest, InferResponse,
+    LogLevel, Logs, Model, ModelFiles, ModelMetadata, ModelSet, NamedTensor, NamedTensors, RawRequest, RawResponse,
+    Replica, ServiceName, Services, Signature, Tensor, TensorSpec,
 };
 use scorehost_scorer::{Engine, EngineConfig, Environment, OutboundConfig};
 
@@ -76,7 +77,15 @@ impl Doubler {
     pub(crate) fn new(stuck: bool) -> Self {
         let spec = |name: &str| TensorSpec { name: name.into(), dtype: DType::F32, shape: vec![-1] };
         let signature = Signature { inputs: vec![spec("x")], outputs: vec![spec("y")] };
-        Self { metadata: ModelMetadata { id: "twice:3".parse().unwrap(), platform: "fake", signature }, stuck }
+        Self {
+            metadata: ModelMetadata {
+                id: "twice:3".parse().unwrap(),
+                platform: "fake",
+                signature,
+                batching: Default::default(),
+            },
+            stuck,
+        }
     }
 }
 
@@ -119,6 +128,29 @@ impl ModelFiles for Labels {
     }
 }
 
+/// No other service of the host.
+struct NoServices;
+
+impl Services for NoServices {
+    fn infer<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        _request: InferRequest,
+        _call: CallContext,
+    ) -> BoxFuture<'a, Result<InferResponse, Failure>> {
+        Box::pin(std::future::ready(Err(Failure::not_found(format!("no service '{service}'")))))
+    }
+
+    fn score<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        _request: RawRequest,
+        _call: CallContext,
+    ) -> BoxFuture<'a, Result<RawResponse, Failure>> {
+        Box::pin(std::future::ready(Err(Failure::not_found(format!("no service '{service}'")))))
+    }
+}
+
 impl GraphLoader for Doubler {
     fn load(&self, onnx: Bytes) -> BoxFuture<'_, Result<Arc<dyn Model>, Failure>> {
         Box::pin(async move {
@@ -152,6 +184,7 @@ pub(crate) fn bench_with(stuck: bool) -> Bench {
         version: "7".into(),
         models: ModelSet::new(vec![deployed]),
         loader: Arc::new(Doubler::new(false)),
+        services: Arc::new(NoServices),
         logs: Arc::clone(&lines) as Arc<dyn Logs>,
         collector: Arc::clone(&records) as Arc<dyn Collector>,
         variables: BTreeMap::from([("COLOUR".to_owned(), "green".to_owned())]),

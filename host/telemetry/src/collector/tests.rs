@@ -87,7 +87,7 @@ fn infer(service: &ServiceCollector, id: &str, values: &[f32]) {
     let request = InferRequest { inputs: tensors(values), outputs: Vec::new() };
     let doubled: Vec<f32> = values.iter().map(|value| value * 2.0).collect();
     if service.wants(id) {
-        service.inferred(&id.into(), request, &InferResponse { outputs: tensors(&doubled) });
+        service.inferred(&id.into(), request, &InferResponse { outputs: tensors(&doubled), cached: None });
     }
 }
 
@@ -279,7 +279,7 @@ fn parquet_files_have_types_and_appear_when_they_are_complete() {
     service.inferred(
         &"r1".into(),
         InferRequest { inputs, outputs: Vec::new() },
-        &InferResponse { outputs: Vec::new() },
+        &InferResponse { outputs: Vec::new(), cached: None },
     );
     stage.collector.flush();
     let path = stage.folder.path().join("modeldata/echo/net/7/inputs/2024/02/29/data.parquet");

@@ -77,19 +77,22 @@ fn histogram(text: &mut Text, snapshot: &ServiceSnapshot, counted: &HistogramSna
     // Requests may have finished between the reading of the two sums.
     let count = count.max(counted.count());
     let zeros = count - counted.count();
-    let (service, version) = (snapshot.service.as_str(), &*snapshot.version);
+    buckets(text, &labels(snapshot), counted, zeros, count);
+}
+
+/// The samples of a histogram of `count` durations, `zeros` of them not counted in it.
+pub(super) fn buckets(text: &mut Text, labels: &[(&str, &str)], counted: &HistogramSnapshot, zeros: u64, count: u64) {
+    let bucket = |text: &mut Text, end: &str, below: u64| {
+        let labels: Vec<(&str, &str)> = labels.iter().copied().chain([("le", end)]).collect();
+        text.suffixed("_bucket", &labels, below);
+    };
     for exponent in EXPONENTS {
         let micros = 1 << exponent;
-        let end = (micros as f64 / 1e6).to_string();
-        text.suffixed(
-            "_bucket",
-            &[("service", service), ("version", version), ("le", &end)],
-            zeros + counted.below(micros),
-        );
+        bucket(text, &(micros as f64 / 1e6).to_string(), zeros + counted.below(micros));
     }
-    text.suffixed("_bucket", &[("service", service), ("version", version), ("le", "+Inf")], count);
-    text.suffixed("_sum", &labels(snapshot), seconds(counted.sum()));
-    text.suffixed("_count", &labels(snapshot), count);
+    bucket(text, "+Inf", count);
+    text.suffixed("_sum", labels, seconds(counted.sum()));
+    text.suffixed("_count", labels, count);
 }
 
 fn sums(text: &mut Text, services: &[ServiceSnapshot]) {
@@ -124,7 +127,30 @@ fn live(text: &mut Text, live: &[LiveService]) {
             text.sample(&[name, version, ("state", state)], count);
         }
     }
+    cached(text, live);
     scaled(text, live);
+}
+
+fn cached(text: &mut Text, live: &[LiveService]) {
+    let with_cache = || live.iter().filter_map(|service| Some((service, service.cache?)));
+    text.counter(
+        "scorehost_response_cache_requests",
+        "Requests of services that keep answers, by result: hit or miss.",
+    );
+    for (service, cache) in with_cache() {
+        for (result, count) in [("hit", cache.hits), ("miss", cache.misses)] {
+            let [name, version] = live_labels(service);
+            text.sample(&[name, version, ("result", result)], count);
+        }
+    }
+    text.gauge("scorehost_response_cache_entries", "Answers kept.");
+    for (service, cache) in with_cache() {
+        text.sample(&live_labels(service), cache.entries);
+    }
+    text.gauge("scorehost_response_cache_bytes", "Bytes that kept answers take.");
+    for (service, cache) in with_cache() {
+        text.sample(&live_labels(service), cache.bytes);
+    }
 }
 
 fn scaled(text: &mut Text, live: &[LiveService]) {

@@ -48,9 +48,28 @@ fn live() -> Vec<LiveService> {
         in_flight: 3,
         queued: 1,
         scalings: if replicas.is_some() { vec![("up", "load", 3)] } else { vec![] },
+        cache: replicas.map(|_| LiveCache {
+            entries: 26,
+            bytes: 27,
+            hits: 28,
+            misses: 29,
+            hit_time: Duration::from_micros(30),
+            miss_time: Duration::from_micros(31),
+        }),
         replicas,
     };
     vec![service("1", replicas), service("two", None)]
+}
+
+/// One of two loaded graphs of the same name.
+fn batches() -> crate::BatchesSnapshot {
+    let counted = crate::BatchStatistics::new("digits:1");
+    counted.ran(1, 1, None);
+    counted.ran(5, 12, Some(crate::Mixed::Services));
+    counted.taken_apart(crate::Apart::Failed);
+    counted.waited(Duration::from_millis(3));
+    counted.limited_to(16);
+    counted.snapshot()
 }
 
 fn host() -> HostState {
@@ -59,9 +78,30 @@ fn host() -> HostState {
         ready: true,
         connections: 4,
         models: 5,
+        devices: vec![DeviceState {
+            name: "cuda:0".to_owned(),
+            used_bytes: 40,
+            limit_bytes: 41,
+            busy_seconds: 4.25,
+            running: 2,
+            healthy: true,
+        }],
+        device_fallbacks: 3,
         model_bytes: 6,
+        model_memory: ModelMemoryState {
+            budget: Some(19),
+            known: 20,
+            bytes: 21,
+            pinned_bytes: 22,
+            loads: 23,
+            failures: 24,
+            evictions: 25,
+            reloads: HistogramSnapshot::default(),
+        },
         model_calls_queued: 7,
+        batches: vec![batches(), batches(), crate::BatchesSnapshot::default()],
         errors: vec![("not_found", 8)],
+        copied: vec![("body", 600_000), ("align", 0)],
         collector: vec![(
             "digits".parse().unwrap(),
             CollectorCounts { written: 9, dropped: 10, failed: 11, bytes: 12 },

@@ -2,8 +2,8 @@
 
 use scorehost_core::ErrorKind;
 
-use super::Scrape;
 use super::text::Text;
+use super::{LiveCache, LiveService, Scrape};
 use crate::{Measure, ServiceSnapshot};
 
 /// Triton's reasons of failure.
@@ -56,6 +56,31 @@ pub(super) fn write(text: &mut Text, scrape: &Scrape<'_>) {
     text.gauge("nv_inference_pending_request_count", "Requests that wait for execution.");
     for live in scrape.live {
         text.sample(&[("model", live.service.as_str()), ("version", &*live.version)], live.queued);
+    }
+    cached(text, scrape.live);
+}
+
+fn cached(text: &mut Text, live: &[LiveService]) {
+    type Counter = (&'static str, &'static str, fn(&LiveCache) -> u64);
+    let counters: [Counter; 4] = [
+        ("nv_cache_num_hits_per_model", "Number of cache hits per model.", |cache| cache.hits),
+        ("nv_cache_num_misses_per_model", "Number of cache misses per model.", |cache| cache.misses),
+        ("nv_cache_hit_duration_per_model", "Cumulative time of cache hits in microseconds.", |cache| {
+            cache.hit_time.as_micros() as u64
+        }),
+        (
+            "nv_cache_miss_duration_per_model",
+            "Cumulative time of looking answers up in vain and keeping them, in microseconds.",
+            |cache| cache.miss_time.as_micros() as u64,
+        ),
+    ];
+    for (name, help, value) in counters {
+        text.foreign_counter(name, help);
+        for service in live {
+            if let Some(cache) = &service.cache {
+                text.sample(&[("model", service.service.as_str()), ("version", &*service.version)], value(cache));
+            }
+        }
     }
 }
 

@@ -90,7 +90,7 @@ fn a_request_reads_back_whole_and_without_credentials() {
     ]);
     let call = CallContext { headers: Some(Arc::new(headers)), ..CallContext::new("r1") };
     let begun = service.infer(&request, &call).unwrap();
-    service.inferred(begun, &Ok(InferResponse { outputs: vec![tensor(&[3.0])] }));
+    service.inferred(begun, &Ok(InferResponse { outputs: vec![tensor(&[3.0])], cached: None }));
     recorder.flush(LONG);
     let name: ServiceName = "echo".parse().unwrap();
     let ids = recorder.ids(&name);

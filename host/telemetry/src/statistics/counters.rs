@@ -1,10 +1,12 @@
 //! The counters themselves, sharded so that cores do not write the same cache line.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use scorehost_core::{ErrorKind, ServiceName};
 
 use super::{Anchor, BatchSnapshot, Measure, ServiceSnapshot};
@@ -49,6 +51,17 @@ struct Shard {
     last: AtomicU64,
 }
 
+/// Runs of a service's model in which several calls went together, also those of other services.
+#[derive(Default)]
+struct Together {
+    /// By calls in the run: how many runs, and how long they took.
+    runs: BTreeMap<u64, Measure>,
+    /// Calls of this service in them.
+    calls: u64,
+    /// The time of these calls, each with the whole run's.
+    ns: u64,
+}
+
 /// The counters of one version of one service. Recording takes no lock and reads no clock.
 pub struct ServiceStatistics {
     anchor: Anchor,
@@ -57,6 +70,10 @@ pub struct ServiceStatistics {
     waits: Histogram,
     failures: [AtomicU64; ErrorKind::ALL.len()],
     cold_starts: AtomicU64,
+    /// Nanoseconds of waiting for a worker, which whoever timed the request took for computing.
+    worker_ns: AtomicU64,
+    /// Runs in which calls went together; only those take the lock.
+    together: Mutex<Together>,
     service: ServiceName,
     version: Arc<str>,
 }
@@ -65,7 +82,8 @@ impl ServiceStatistics {
     pub(super) fn new(anchor: Anchor, service: ServiceName, version: Arc<str>) -> Self {
         let shards = (0..shard_count()).map(|_| Shard::default()).collect();
         let (waits, failures) = (Histogram::default(), [const { AtomicU64::new(0) }; ErrorKind::ALL.len()]);
-        Self { anchor, shards, waits, failures, cold_starts: AtomicU64::new(0), service, version }
+        let (cold_starts, worker_ns, together) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
+        Self { anchor, shards, waits, failures, cold_starts, worker_ns, together, service, version }
     }
 
     /// Counts a request that succeeded at `finished`, and its own execution of one inference.
@@ -117,6 +135,21 @@ impl ServiceStatistics {
         self.cold_starts.fetch_add(1, Relaxed);
     }
 
+    /// Counts a successful request's wait for a worker as waiting, not as computing.
+    pub fn waited_for_worker(&self, wait: Duration) {
+        self.worker_ns.fetch_add(nanos(wait), Relaxed);
+    }
+
+    /// Counts a run of the service's model that answered `own` requests of this service among `calls` of it and others.
+    pub fn ran_together(&self, own: u64, calls: u64, took: Duration) {
+        let mut together = self.together.lock();
+        let runs = together.runs.entry(calls).or_default();
+        runs.count += 1;
+        runs.ns += nanos(took);
+        together.calls += own;
+        together.ns += own * nanos(took);
+    }
+
     /// The sums so far. Requests that finish meanwhile may be counted in one sum and not yet in another.
     #[must_use]
     pub fn snapshot(&self) -> ServiceSnapshot {
@@ -128,22 +161,25 @@ impl ServiceStatistics {
         let count = latency.count();
         let measure = |field| Measure { count, ns: sum(field) };
         let compute_input = measure(|shard| &shard.input_ns);
-        let compute_infer = measure(|shard| &shard.infer_ns);
+        let mut compute_infer = measure(|shard| &shard.infer_ns);
+        let mut queue = measure(|shard| &shard.queue_ns);
+        let waited = self.worker_ns.load(Relaxed).min(compute_infer.ns);
+        (compute_infer.ns, queue.ns) = (compute_infer.ns - waited, queue.ns + waited);
         let compute_output = measure(|shard| &shard.output_ns);
-        let batch = BatchSnapshot { batch_size: 1, compute_input, compute_infer, compute_output };
+        let batches = self.batches(compute_infer);
         ServiceSnapshot {
             service: self.service.clone(),
             version: Arc::clone(&self.version),
             last_inference: if count == 0 { 0 } else { self.last_inference() },
             inference_count: count,
-            execution_count: count,
+            execution_count: batches.iter().map(|batch| batch.compute_infer.count).sum(),
             success: Measure { count, ns: nanos(latency.sum()) },
             fail: Measure { count: sum(|shard| &shard.fail), ns: sum(|shard| &shard.fail_ns) },
-            queue: measure(|shard| &shard.queue_ns),
+            queue,
             compute_input,
             compute_infer,
             compute_output,
-            batches: if count == 0 { Vec::new() } else { vec![batch] },
+            batches,
             failures: ErrorKind::ALL.map(|kind| (kind, self.failures[kind as usize].load(Relaxed))),
             cancelled: sum(|shard| &shard.cancelled),
             latency,
@@ -151,6 +187,18 @@ impl ServiceStatistics {
             computed: Duration::from_nanos(sum(|shard| &shard.computed_ns)),
             cold_starts: self.cold_starts.load(Relaxed),
         }
+    }
+
+    /// Runs by calls: those that were recorded as shared, and of all others one for each request.
+    fn batches(&self, all: Measure) -> Vec<BatchSnapshot> {
+        let of = |batch_size, compute_infer: Measure| {
+            let moved = Measure { count: compute_infer.count, ns: 0 };
+            BatchSnapshot { batch_size, compute_input: moved, compute_infer, compute_output: moved }
+        };
+        let together = self.together.lock();
+        let (count, ns) = (all.count.saturating_sub(together.calls), all.ns.saturating_sub(together.ns));
+        let alone = (count > 0).then(|| of(1, Measure { count, ns }));
+        alone.into_iter().chain(together.runs.iter().map(|(calls, runs)| of(*calls, *runs))).collect()
     }
 
     /// Milliseconds since the Unix epoch.

@@ -75,6 +75,25 @@ fn versions_are_kept_apart_and_a_deleted_service_is_forgotten() {
 }
 
 #[test]
+fn requests_that_ran_together_are_one_execution_of_their_size() {
+    let start = start();
+    let statistics = Statistics::new(&Fixed(start));
+    let counters = statistics.service(&"echo".parse().unwrap(), &Arc::from("1"));
+    for _ in 0..6 {
+        counters.succeeded(start.monotonic, timing(0, 100));
+    }
+    counters.waited_for_worker(Duration::from_nanos(50));
+    counters.ran_together(2, 2, Duration::from_nanos(80));
+    counters.ran_together(3, 7, Duration::from_nanos(90));
+    let snapshot = &statistics.snapshot()[0];
+    assert_eq!((snapshot.inference_count, snapshot.execution_count), (6, 3));
+    assert_eq!((snapshot.queue.ns, snapshot.compute_infer.ns), (50, 550));
+    let sizes: Vec<_> = snapshot.batches.iter().map(|batch| (batch.batch_size, batch.compute_infer)).collect();
+    let measure = |count, ns| Measure { count, ns };
+    assert_eq!(sizes, [(1, measure(1, 120)), (2, measure(1, 80)), (7, measure(1, 90))]);
+}
+
+#[test]
 fn threads_lose_no_count() {
     let start = start();
     let statistics = Statistics::new(&Fixed(start));

@@ -9,14 +9,37 @@ const MAX_HEIGHT: f32 = 144.0;
 /// Sharpness of the cubic interpolation; the networks were trained on pictures cut out with this one.
 const CUBIC: f32 = -0.75;
 
+/// What is cut out of a photo for one line of text, and its size then.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cut {
+    /// Corners in the photo: those that become top left, top right, bottom right, bottom left.
+    pub corners: Quad,
+    /// Width in pixels, at least 1.
+    pub width: usize,
+    /// Height in pixels, at least 1.
+    pub height: usize,
+}
+
+impl Cut {
+    /// The cut of a region; one that runs downwards is turned.
+    pub(super) fn of(corners: &Quad) -> Self {
+        let corners = if corners.height() >= UPRIGHT_RATIO * corners.width() { corners.turned() } else { *corners };
+        // Whole pixels as the networks were trained, before a large line is reduced.
+        let (full_width, full_height) = (corners.width().floor().max(1.0), corners.height().floor().max(1.0));
+        let reduction = (MAX_HEIGHT / full_height).min(1.0);
+        let width = (full_width * reduction).max(1.0) as usize;
+        let height = (full_height * reduction).max(1.0) as usize;
+        Self { corners, width, height }
+    }
+
+    pub(super) fn aspect(&self) -> f32 {
+        self.width as f32 / self.height as f32
+    }
+}
+
 /// Returns the content of `corners` as an upright picture; pixels beyond the border repeat the border.
 pub(super) fn cut(photo: &Photo, corners: &Quad) -> Photo {
-    let corners = if corners.height() >= UPRIGHT_RATIO * corners.width() { corners.turned() } else { *corners };
-    // Whole pixels as the networks were trained, before a large line is reduced.
-    let (full_width, full_height) = (corners.width().floor().max(1.0), corners.height().floor().max(1.0));
-    let reduction = (MAX_HEIGHT / full_height).min(1.0);
-    let width = (full_width * reduction).max(1.0) as usize;
-    let height = (full_height * reduction).max(1.0) as usize;
+    let Cut { corners, width, height } = Cut::of(corners);
     let projection = Projection::onto(&corners);
     let mut pixels = Vec::with_capacity(width * height * 3);
     for y in 0..height {

@@ -16,24 +16,52 @@ pub struct Transcript {
 /// # Errors
 /// [`OcrError::Shape`] when the answer is not for `lines` lines or its classes are not those of `alphabet`.
 pub fn transcripts(answer: &Tensor, lines: usize, alphabet: &Alphabet) -> Result<Vec<Transcript>, OcrError> {
-    let (steps, classes) = match answer.shape[..] {
-        [n, steps, classes]
-            if n == lines && classes == alphabet.classes() && answer.data.len() == n * steps * classes =>
-        {
-            (steps, classes)
-        }
-        _ => return Err(wrong_shape(answer, lines, alphabet)),
-    };
-    let line = |index: usize| &answer.data[index * steps * classes..(index + 1) * steps * classes];
-    Ok((0..lines).map(|index| transcript(line(index), alphabet)).collect())
+    let classes = classes(&answer.shape, lines, alphabet)?;
+    let found: Vec<Best> = answer.data.chunks_exact(classes).map(best).collect();
+    if answer.data.len() != answer.shape.iter().product() {
+        return Err(wrong_shape(&answer.shape, lines, alphabet));
+    }
+    Ok(of_steps(&found, lines, alphabet))
 }
 
-fn transcript(steps: &[f32], alphabet: &Alphabet) -> Transcript {
+/// The same where the best class of every step was found elsewhere, in the answer of this `shape`.
+///
+/// # Errors
+/// As [`transcripts`].
+pub fn transcripts_of(
+    found: &[Best],
+    shape: &[usize],
+    lines: usize,
+    alphabet: &Alphabet,
+) -> Result<Vec<Transcript>, OcrError> {
+    let classes = classes(shape, lines, alphabet)?;
+    if found.len() * classes != shape.iter().product() {
+        return Err(wrong_shape(shape, lines, alphabet));
+    }
+    Ok(of_steps(found, lines, alphabet))
+}
+
+/// The best class of a step and its probability.
+pub type Best = (usize, f32);
+
+/// Checks that an answer is for `lines` lines and has the classes of `alphabet`.
+fn classes(shape: &[usize], lines: usize, alphabet: &Alphabet) -> Result<usize, OcrError> {
+    match *shape {
+        [n, _, classes] if n == lines && classes == alphabet.classes() => Ok(classes),
+        _ => Err(wrong_shape(shape, lines, alphabet)),
+    }
+}
+
+fn of_steps(found: &[Best], lines: usize, alphabet: &Alphabet) -> Vec<Transcript> {
+    let steps = found.len() / lines.max(1);
+    (0..lines).map(|line| transcript(&found[line * steps..(line + 1) * steps], alphabet)).collect()
+}
+
+fn transcript(steps: &[Best], alphabet: &Alphabet) -> Transcript {
     let mut text = String::new();
     let mut scores = Vec::new();
     let mut previous = 0;
-    for step in steps.chunks_exact(alphabet.classes()) {
-        let (class, probability) = best(step);
+    for &(class, probability) in steps {
         if class != previous
             && let Some(character) = alphabet.character(class)
         {
@@ -47,7 +75,7 @@ fn transcript(steps: &[f32], alphabet: &Alphabet) -> Transcript {
 }
 
 /// The first of the greatest; NaN is never greater, so a row of NaN is a blank.
-fn best(step: &[f32]) -> (usize, f32) {
+fn best(step: &[f32]) -> Best {
     let mut best = (0, f32::NEG_INFINITY);
     for (class, &probability) in step.iter().enumerate() {
         if probability > best.1 {
@@ -57,11 +85,11 @@ fn best(step: &[f32]) -> (usize, f32) {
     best
 }
 
-fn wrong_shape(answer: &Tensor, lines: usize, alphabet: &Alphabet) -> OcrError {
+fn wrong_shape(shape: &[usize], lines: usize, alphabet: &Alphabet) -> OcrError {
     OcrError::Shape {
         model: "the recogniser",
         expected: format!("[{lines}, steps, {}]", alphabet.classes()),
-        found: answer.shape.clone(),
+        found: shape.to_vec(),
     }
 }
 

@@ -101,6 +101,54 @@ class Tensor:
         return Tensor(self._dtype, [end - start, *self._shape[1:]], self._data[start * row:end * row])
 
 
+CALLS = []
+
+
+def recorder(name):
+    """An operation that notes how it was called and gives back a tensor of nothing."""
+    def operation(*arguments):
+        CALLS.append((name, *arguments))
+        nothing = Tensor(Dtype.FP32, [0], b"")
+        if name == "top_k":
+            return nothing, nothing
+        if name == "letterbox":
+            return types.SimpleNamespace(image=nothing, scale=0.5, top=1, left=2, height=3, width=4)
+        return nothing
+    return operation
+
+
+def choices(names):
+    return enum.Enum("Choice", names)
+
+
+def record(*fields):
+    return lambda *values: dict(zip(fields, values, strict=True))
+
+
+def operations():
+    """The three interfaces of operations."""
+    arrays = "cast transpose slice concat stack stack_padded pad gather arithmetic arithmetic_scalar compare clip softmax matmul reduce argmax top_k"
+    images = "decode resize letterbox crop_and_resize crop_quad warp_perspective normalize"
+    operations = lambda names: {name: recorder(name) for name in names.split()}
+    return {
+        "arrays": module(
+            "wit_world.imports.arrays", **operations(arrays), Range=record("start", "end", "step"),
+            Operator=choices("ADD SUBTRACT MULTIPLY DIVIDE MINIMUM MAXIMUM"), Reduction=choices("SUM MEAN MAX MIN"),
+            Comparison=choices("LESS LESS_EQUAL GREATER GREATER_EQUAL EQUAL NOT_EQUAL"),
+        ),
+        "images": module(
+            "wit_world.imports.images", **operations(images), Color=choices("GREY RGB BGR RGBA"), Layout=choices("CHANNELS_LAST CHANNELS_FIRST"),
+            Interpolation=choices("NEAREST BILINEAR BICUBIC"), DecodeOptions=record("color", "orient", "max_pixels"),
+            Sampling=record("interpolation", "antialias", "layout"), Rectangle=record("left", "top", "right", "bottom"),
+            Point=record("x", "y"), Normalization=record("scale", "mean", "std", "from", "to", "reverse"),
+        ),
+        "detection": module(
+            "wit_world.imports.detection", **operations("non_max_suppression"), BoxFormat=choices("CORNERS CORNERS_YX CENTER"),
+            Suppression=record("iou_threshold", "score_threshold", "max_boxes", "format"),
+        ),
+    }
+
+
 class Model:
     @classmethod
     def open(cls, name):
@@ -129,7 +177,7 @@ def install():
         headers=lambda: list(HEADERS), header=lambda name: dict(HEADERS).get(name.lower()),
     )
     collect = module("wit_world.imports.collect", enabled=lambda: False)
-    imports = module("wit_world.imports", failures=failures, tensors=tensors, models=models, log=log, context=context, collect=collect)
+    imports = module("wit_world.imports", failures=failures, tensors=tensors, models=models, log=log, context=context, collect=collect, **operations())
     module(
         "wit_world", imports=imports, WitWorld=object, Description=Description, HttpRequest=HttpRequest, HttpResponse=HttpResponse,
         Signature=lambda inputs, outputs: (inputs, outputs),

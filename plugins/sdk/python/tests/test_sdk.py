@@ -19,7 +19,7 @@ from azureml.contrib.services.aml_request import AMLRequest, rawhttp  # noqa: E4
 from azureml.contrib.services.aml_response import AMLResponse  # noqa: E402
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType  # noqa: E402
 from inference_schema.schema_decorators import input_schema, output_schema  # noqa: E402
-from scorehost import BadRequest, DType, HostError, Model, Tensor, TensorSpec, _entry_script, _scorer  # noqa: E402
+from scorehost import BadRequest, DType, HostError, Model, Tensor, TensorSpec, _entry_script, _scorer, operations  # noqa: E402
 from scorehost._preload import preload  # noqa: E402
 
 
@@ -203,6 +203,35 @@ class Tensors(unittest.TestCase):
         self.assertEqual((view.format, view.shape, view[1, 0]), ("d", (2, 2), 3.0))
         self.assertEqual(tensor[1:2].tolist(), [[3, 4]])
         self.assertEqual(tensor.reshape(4).tolist(), [1, 2, 3, 4])
+
+    def test_operations_pass_handles_and_name_their_choices(self):
+        tensor = Tensor.from_list("fp32", [2], [1, 2])
+        handle, calls = tensor._handle, fake_host.CALLS
+        calls.clear()
+        self.assertIsInstance(operations.slice_axes(tensor, slice(None), slice(1, -1, 2)), Tensor)
+        operations.add(tensor, tensor)
+        operations.divide(tensor, 2)
+        operations.compare("greater-equal", tensor, 1)
+        operations.reduce("mean", tensor)
+        operations.normalize(tensor, mean=0.5, reverse=True)
+        operations.decode(b"\x89PNG", color="grey")
+        operations.crop_quad(tensor, [(0, 0), (1, 0), (1, 1), (0, 1)], 4, 5)
+        values, indices = operations.top_k(tensor, 3)
+        self.assertEqual((values.shape, indices.shape), ((0,), (0,)))
+        boxed = operations.letterbox(tensor, 8, 8, fill=114)
+        self.assertEqual((boxed.scale, boxed.top, boxed.left, boxed.height, boxed.width), (0.5, 1, 2, 3, 4))
+        names = [name for name, *_ in calls]
+        self.assertEqual(names, "slice arithmetic arithmetic_scalar compare reduce normalize decode crop_quad top_k letterbox".split())
+        self.assertEqual(calls[0][1:], (handle, [dict(start=None, end=None, step=1), dict(start=1, end=-1, step=2)]))
+        self.assertEqual((calls[1][1].name, calls[2][1].name, calls[2][3]), ("ADD", "DIVIDE", 2.0))
+        self.assertEqual((calls[3][1].name, calls[4][1].name), ("GREATER_EQUAL", "MEAN"))
+        wanted = calls[5][2]
+        self.assertEqual((wanted["mean"], wanted["std"], wanted["reverse"], wanted["to"].name), ([0.5], [], True, "CHANNELS_FIRST"))
+        self.assertEqual((calls[6][1].data(), calls[6][2]["color"].name), (b"\x89PNG", "GREY"))
+        with self.assertRaisesRegex(ValueError, "'cubic' is none of nearest, bilinear, bicubic"):
+            operations.resize(tensor, 2, 2, interpolation="cubic")
+        with self.assertRaises(TypeError):
+            operations.matmul(tensor, [1])
 
     def test_scorers_of_tensors_declare_their_signature_and_run(self):
         spec = TensorSpec("x", "fp32", [-1])

@@ -1,4 +1,4 @@
-//! Bindings of the two worlds; the second shares the first one's interfaces.
+//! Bindings of the two worlds, and of the operations that both can import; all share the first one's interfaces.
 
 pub mod scorer {
     wit_bindgen::generate!({
@@ -29,6 +29,18 @@ pub mod entry_script {
     });
 }
 
+pub mod operations {
+    wit_bindgen::generate!({
+        path: ["wit", "wit-operations"],
+        world: "scorehost:operations/operations",
+        with: {
+            "scorehost:scoring/failures@0.1.0": crate::bindings::scorer::scorehost::scoring::failures,
+            "scorehost:scoring/tensors@0.1.0": crate::bindings::scorer::scorehost::scoring::tensors,
+        },
+        generate_all,
+    });
+}
+
 #[cfg(feature = "http")]
 pub mod http {
     wit_bindgen::generate!({
@@ -36,5 +48,18 @@ pub mod http {
         inline: "package scorehost:outbound; world outbound { import wasi:http/outgoing-handler@0.2.12; }",
         world: "scorehost:outbound/outbound",
         generate_all,
+    });
+}
+
+#[cfg(feature = "services")]
+pub mod services {
+    wit_bindgen::generate!({
+        path: ["wit", "wit-services"],
+        world: "scorehost:services/caller",
+        with: {
+            "scorehost:scoring/failures@0.1.0": crate::bindings::scorer::scorehost::scoring::failures,
+            "scorehost:scoring/tensors@0.1.0": crate::bindings::scorer::scorehost::scoring::tensors,
+            "scorehost:services/services@0.1.0": generate,
+        },
     });
 }

@@ -33,11 +33,15 @@
 //! or returning it copies nothing. Only [`Tensor::to_vec`], [`Tensor::bytes`] and [`Tensor::from_slice`] move elements between the
 //! host's memory and the scorer's, once each.
 //!
+//! **Operations run in the host.** Decoding and resizing pictures, arithmetic, search and the like take handles and give handles: see
+//! [`operations`].
+//!
 //! **Failures are values.** Everything that can fail returns [`Result`]; any `std::error::Error` becomes an [`Error`] by `?`, as a
 //! fault of the scorer. [`Error::invalid`] makes one that is the caller's. A panic ends the request and the
 //! replica, and its message goes to the service's log.
 //!
-//! **Other servers** are reached with the feature `http`, as far as the deployment lists them.
+//! **Other servers** are reached with the feature `http`, and **other services** of the host with the feature `services`, as far as
+//! the deployment lists them.
 //!
 //! Deliberately not here: files, sockets, threads and clocks. A scorer has none unless its deployment grants them, and a
 //! `wasm32-unknown-unknown` build imports nothing but the host's scoring interfaces.
@@ -61,6 +65,9 @@ pub mod context;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod log;
+pub mod operations;
+#[cfg(feature = "services")]
+pub mod services;
 
 pub use bindings::scorer::scorehost::scoring::tensors::Dtype as DType;
 pub use element::Element;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use scorehost_core::{Admission, Collection, ErrorKind, Failure, Grants, Recording, Scaling, Secret, WarmUp};
+use scorehost_core::{
+    Admission, Batching, Collection, ErrorKind, Failure, Grants, Recording, ResponseCache, Scaling, Secret, WarmUp,
+};
 
 use super::DeploymentConfig;
 
@@ -82,6 +84,7 @@ impl DeploymentConfig {
             clock: extra.clock,
             random: extra.random,
             outbound: extra.outbound.clone(),
+            services: extra.services.clone(),
         }
     }
 
@@ -102,6 +105,24 @@ impl DeploymentConfig {
     #[must_use]
     pub fn warm_up(&self) -> Option<WarmUp> {
         self.extension.warm_up.clone()
+    }
+
+    /// Which answers are kept and given again.
+    #[must_use]
+    pub const fn response_cache(&self) -> Option<ResponseCache> {
+        self.extension.response_cache
+    }
+
+    /// Whether the models stay loaded whatever else needs the memory.
+    #[must_use]
+    pub const fn pin_models(&self) -> bool {
+        self.extension.pin_models
+    }
+
+    /// How calls of the models are merged.
+    #[must_use]
+    pub fn batching(&self) -> Batching {
+        self.extension.batching.clone()
     }
 
     pub(super) fn memory_gb(&self) -> Option<f64> {

@@ -1,11 +1,13 @@
 //! The block `scorehost`: what the Azure file has no key for.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use scorehost_core::{Collection, CollectionFormat, Outbound, Recording, WarmUp};
+use scorehost_core::{Batching, Collection, CollectionFormat, Outbound, Recording, ResponseCache, ServiceName, WarmUp};
 use serde_json::Value;
 
-use super::outbound;
-use crate::files::reader::{Findings, Object};
+use super::{batching, outbound};
+use crate::files::reader::{Findings, Object, brief};
 
 /// The block `scorehost`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +24,12 @@ pub struct Extension {
     pub recording: Option<Recording>,
     /// `warmUp`.
     pub warm_up: Option<WarmUp>,
+    /// `responseCache`: turns the cache on, and says what it may take.
+    pub response_cache: Option<ResponseCache>,
+    /// `modelMemory.pin` (false): the models stay loaded.
+    pub pin_models: bool,
+    /// `batching`.
+    pub batching: Batching,
 }
 
 /// `scorehost.scaling`. `None` where the file does not say.
@@ -53,16 +61,21 @@ pub struct ExtraGrants {
     pub random: bool,
     /// `outbound` (nowhere): where the scorer may send HTTP requests.
     pub outbound: Vec<Outbound>,
+    /// `services` (none): services of this host that the scorer may call; sorted, each once.
+    pub services: Vec<ServiceName>,
 }
 
 /// Keys of the block, and of each block in it.
-pub(crate) const BLOCKS: [(&str, &[&str]); 6] = [
+pub(crate) const BLOCKS: [(&str, &[&str]); 9] = [
     ("scaling", &["minReplicas", "idleAfterSeconds"]),
     ("admission", &["maxQueue", "weight", "requestsPerSecond"]),
-    ("grants", &["clock", "random", "outbound"]),
+    ("grants", &["clock", "random", "outbound", "services"]),
     ("collection", &["inputs", "outputs", "custom", "format", "sample", "redact", "maxBytes"]),
     ("recording", &["sample", "maxRequests", "maxBodyBytes"]),
     ("warmUp", &["count", "body", "bodyBase64", "contentType"]),
+    ("responseCache", &["maxBytes", "ttlSeconds"]),
+    ("modelMemory", &["pin"]),
+    ("batching", &batching::KEYS),
 ];
 
 /// Replicas at most in any setting: more than any host holds.
@@ -76,8 +89,8 @@ pub(super) fn read(root: &Object<'_>, found: &mut Findings) -> Extension {
         let (name, known): (&str, &[&str]) = BLOCKS[index];
         block.object(name, known, found)
     };
-    let [scaling, admission, grants, collection, recording, warm_up] =
-        [part(0), part(1), part(2), part(3), part(4), part(5)];
+    let [scaling, admission, grants, collection, recording, warm_up, response_cache, model_memory, batching] =
+        [part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7), part(8)];
     Extension {
         scaling: scaling.map(|block| self::scaling(&block, found)).unwrap_or_default(),
         admission: admission.map(|block| self::admission(&block, found)).unwrap_or_default(),
@@ -85,6 +98,9 @@ pub(super) fn read(root: &Object<'_>, found: &mut Findings) -> Extension {
         collection: collection.map(|block| self::collection(&block, found)),
         recording: recording.map(|block| self::recording(&block, found)),
         warm_up: warm_up.map(|block| self::warm_up(&block, found)),
+        response_cache: response_cache.map(|block| self::response_cache(&block, found)),
+        pin_models: model_memory.and_then(|block| block.flag("pin", found)).unwrap_or(false),
+        batching: batching.map(|block| batching::read(&block, found)).unwrap_or_default(),
     }
 }
 
@@ -108,6 +124,30 @@ fn grants(block: &Object<'_>, found: &mut Findings) -> ExtraGrants {
         clock: block.flag("clock", found).unwrap_or(false),
         random: block.flag("random", found).unwrap_or(false),
         outbound: outbound::read(block, found),
+        services: services(block, found),
+    }
+}
+
+fn services(block: &Object<'_>, found: &mut Findings) -> Vec<ServiceName> {
+    let mut names = Vec::new();
+    for (path, item) in block.list("services", found) {
+        match item.as_str().map(str::parse::<ServiceName>) {
+            Some(Ok(name)) => names.push(name),
+            Some(Err(error)) => found.add(path, format!("must be the name of a service: {error}")),
+            None => found.add(path, format!("must be the name of a service, is {}", brief(item))),
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn response_cache(block: &Object<'_>, found: &mut Findings) -> ResponseCache {
+    let defaults = ResponseCache::default();
+    let bytes = block.whole("maxBytes", 1, 1 << 50, "a whole number of bytes above 0", found);
+    ResponseCache {
+        max_bytes: bytes.unwrap_or(defaults.max_bytes),
+        keep_for: block.positive("ttlSeconds", found).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use scorehost_core::{
-    Admission, Collection, CollectionFormat, ErrorKind, Grants, Outbound, Recording, Scaling, Secret, WarmUp,
+    Admission, Batching, Collection, CollectionFormat, ErrorKind, Grants, Outbound, Recording, ResponseCache, Scaling,
+    Secret, WarmUp,
 };
 use serde_json::{Value, json};
 
@@ -199,11 +200,15 @@ fn secrets_are_in_no_message_and_in_no_debug_output() {
 fn the_extension_says_what_the_file_has_no_key_for() {
     let document = json!({"computeType": "local", "scorehost": {
         "admission": {"maxQueue": 5, "weight": 300, "requestsPerSecond": 12.5},
-        "grants": {"clock": true, "outbound": ["API.example.com", "*.example.com:8443", "[::1]:80", "fe80::1",
+        "grants": {"clock": true, "services": ["rank", "embed", "rank"], "outbound": ["API.example.com", "*.example.com:8443", "[::1]:80", "fe80::1",
             {"host": "db.internal", "port": 5432, "private": true}]},
         "collection": {"outputs": false, "format": "parquet", "sample": 0.5, "redact": ["name"], "maxBytes": 1000},
         "recording": {"maxRequests": 7},
-        "warmUp": {"count": 2, "body": {"data": [1]}}}});
+        "warmUp": {"count": 2, "body": {"data": [1]}},
+        "responseCache": {"maxBytes": 1000, "ttlSeconds": 1.5},
+        "modelMemory": {"pin": true},
+        "batching": {"enabled": true, "isolated": true, "maxBatchSize": 8, "maxDelayMs": 1.5,
+            "preferredBatchSizes": [8, 4, 8], "latencyTargetMs": 20}}});
     let config = DeploymentConfig::from_value(&document).unwrap();
     let admission = config.admission();
     assert_eq!((admission.max_queue, admission.weight, admission.rate_limit), (5, 300, Some(12.5)));
@@ -215,7 +220,19 @@ fn the_extension_says_what_the_file_has_no_key_for() {
         place("fe80::1", None, false),
         place("db.internal", Some(5432), true),
     ];
-    assert_eq!(config.grants(), Grants { clock: true, outbound, ..Grants::default() });
+    let services = vec!["embed".parse().unwrap(), "rank".parse().unwrap()];
+    assert_eq!(config.grants(), Grants { clock: true, outbound, services, ..Grants::default() });
+    let cache = ResponseCache { max_bytes: 1000, keep_for: Some(Duration::from_millis(1500)) };
+    assert_eq!((config.response_cache(), config.pin_models()), (Some(cache), true));
+    let batching = Batching {
+        enabled: Some(true),
+        isolated: true,
+        max_size: Some(8),
+        max_delay: Some(Duration::from_micros(1500)),
+        preferred: vec![4, 8],
+        latency_target: Some(Duration::from_millis(20)),
+    };
+    assert_eq!(config.batching(), batching);
     let collection = Collection {
         outputs: false,
         format: CollectionFormat::Parquet,

@@ -121,3 +121,52 @@ fn leaving_things_leave_no_trace() {
     queue.push(&two, NORMAL, 4);
     assert_eq!((queue.drain(), queue.pop()), (vec![4], None));
 }
+
+/// The company of the first thing in a queue of `(flow, item)`, of at most `room` items that `fits`.
+fn company(things: &[(usize, u32)], spent: [u64; 2], room: usize, fits: fn(u32) -> bool) -> (Vec<u32>, Vec<u32>) {
+    let flows = [Flow::new(), Flow::new()];
+    let mut queue = FairQueue::default();
+    for (flow, item) in things {
+        queue.push(&flows[*flow], NORMAL, *item);
+    }
+    flows.iter().zip(spent).for_each(|(flow, spent)| flow.charge(millis(spent), 100));
+    let mut left = room;
+    let joined = queue.company(|item| {
+        if left == 0 {
+            return Company::Full;
+        }
+        if !fits(*item) {
+            return Company::Stays;
+        }
+        left -= 1;
+        Company::Joins(1_000_000)
+    });
+    assert_eq!(queue.len(), things.len() - joined.len());
+    let rest: Vec<u32> = std::iter::from_fn(|| queue.pop()).collect();
+    (joined, rest)
+}
+
+#[test]
+fn company_comes_from_all_flows_by_what_they_have_used() {
+    let things = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 11), (1, 12), (1, 13)];
+    assert_eq!(company(&things, [0, 0], 4, |_| true).0, [1, 11, 2, 12]);
+    assert_eq!(company(&things, [2, 0], 4, |_| true).0, [11, 12, 1, 13], "the one that is behind goes first");
+    let (joined, rest) = company(&things, [0, 0], 9, |_| true);
+    assert_eq!((joined.len(), rest), (7, vec![]));
+}
+
+#[test]
+fn what_does_not_join_keeps_its_place() {
+    let things = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 11)];
+    let (joined, rest) = company(&things, [0, 0], 9, |item| item % 2 == 0);
+    assert_eq!((joined, rest), (vec![2, 4], vec![1, 3, 11]));
+    let nothing = company(&things, [0, 0], 0, |_| true);
+    assert_eq!(nothing.0, [0u32; 0]);
+}
+
+#[test]
+fn a_long_queue_is_searched_only_so_far() {
+    let things: Vec<_> = (0..20_000).map(|item| (0, item)).collect();
+    let (joined, _) = company(&things, [0, 0], 9, |item| item > 10_000);
+    assert_eq!(joined, [0u32; 0]);
+}

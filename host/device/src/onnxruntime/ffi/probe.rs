@@ -8,14 +8,22 @@ use ort::sys::{ORT_API_VERSION, OrtApiBase};
 
 use crate::DeviceError;
 
-/// Tells the library, which records its use and sends it to its maker, not to: nothing of a host leaves it unasked. The
-/// switch in the C API comes too late, after the recorder has made its files, so this is the library's variable.
-/// To be called before the library is loaded. An operator's own setting stays.
-pub(crate) fn without_telemetry() {
-    const SWITCH: &str = "ORT_DISABLE_TELEMETRY";
-    if std::env::var_os(SWITCH).is_none() {
-        // SAFETY: devices are discovered when the process starts, before it has threads that read the environment.
-        unsafe { std::env::set_var(SWITCH, "1") }
+/// Variables that decide what the library does, for which it offers no setting that comes in time.
+const VARIABLES: [(&str, &str); 2] = [
+    // The library records its use and sends it to its maker; nothing of a host leaves it unasked. The switch in the C API
+    // comes too late, after the recorder has made its files.
+    ("ORT_DISABLE_TELEMETRY", "1"),
+    // A model of an operator set that is newer than the library runs as far as it uses operators that the library has.
+    ("ALLOW_RELEASED_ONNX_OPSET_ONLY", "0"),
+];
+
+/// Sets [`VARIABLES`]. To be called before the library is loaded. An operator's own settings stay.
+pub(crate) fn settle() {
+    for (name, value) in VARIABLES {
+        if std::env::var_os(name).is_none() {
+            // SAFETY: devices are discovered when the process starts, before it has threads that read the environment.
+            unsafe { std::env::set_var(name, value) }
+        }
     }
 }
 

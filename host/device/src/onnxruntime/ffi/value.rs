@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ort::session::Session;
 use ort::sys::{ONNXTensorElementDataType as Type, OrtAllocatorType, OrtMemType, OrtMemoryInfo, OrtValue};
-use scorehost_core::{DType, NamedTensor, Shape, Tensor};
+use scorehost_core::{Copied, DType, NamedTensor, Shape, Tensor};
 use smallvec::SmallVec;
 
 use super::{check, strings};
@@ -49,6 +49,7 @@ impl Memory {
         if length > 0 && data.align_offset(size) == 0 {
             return self.over(data, length, &dims, tensor.dtype(), None);
         }
+        Copied::Align.count(length);
         let mut aligned = vec![0u64; length.div_ceil(8).max(1)];
         let target = aligned.as_mut_ptr().cast::<u8>();
         // SAFETY: the buffer was made for at least `length` bytes, and two live buffers do not overlap.
@@ -132,6 +133,7 @@ impl Value<'static> {
         // A result may be the very memory of an input, which its owner may free, or reuse, after this call.
         let borrowed = inputs.iter().any(|input| input.tensor.data().as_ptr_range().contains(&data));
         let bytes = if length <= COPY || borrowed {
+            Copied::Result.count(length);
             // SAFETY: the value holds `length` bytes from `data` on; none are read where the length is 0.
             Bytes::copy_from_slice(if length == 0 { &[] } else { unsafe { std::slice::from_raw_parts(data, length) } })
         } else {

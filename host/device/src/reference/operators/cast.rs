@@ -2,33 +2,81 @@
 
 use bytes::Bytes;
 use half::{bf16, f16};
+use scorehost_core::{DType, Tensor};
 
-use super::{Attributes, Kernel};
+use super::{Attributes, Kernel, Table};
 use crate::reference::array::{Array, Element, Elements};
 
+pub(super) const OPERATORS: Table = &[("", "Cast", cast), ("", "CastLike", cast_like), ("", "BitCast", bit_cast)];
+
+/// The dtype of ONNX's number of an element type.
+pub(super) fn dtype(code: i64) -> Result<DType, String> {
+    Ok(match code {
+        1 => DType::F32,
+        2 => DType::U8,
+        3 => DType::I8,
+        4 => DType::U16,
+        5 => DType::I16,
+        6 => DType::I32,
+        7 => DType::I64,
+        8 => DType::Bytes,
+        9 => DType::Bool,
+        10 => DType::F16,
+        11 => DType::F64,
+        12 => DType::U32,
+        13 => DType::U64,
+        16 => DType::BF16,
+        other => return Err(format!("element type {other} is not supported here")),
+    })
+}
+
+/// The elements as another type.
+pub(super) fn convert(to: DType, elements: &Elements) -> Result<Elements, String> {
+    if elements.dtype() == to {
+        return Ok(elements.clone());
+    }
+    match to {
+        DType::Bool => numbers::<bool>(elements),
+        DType::U8 => numbers::<u8>(elements),
+        DType::U16 => numbers::<u16>(elements),
+        DType::U32 => numbers::<u32>(elements),
+        DType::U64 => numbers::<u64>(elements),
+        DType::I8 => numbers::<i8>(elements),
+        DType::I16 => numbers::<i16>(elements),
+        DType::I32 => numbers::<i32>(elements),
+        DType::I64 => numbers::<i64>(elements),
+        DType::F16 => numbers::<f16>(elements),
+        DType::BF16 => numbers::<bf16>(elements),
+        DType::F32 => numbers::<f32>(elements),
+        DType::F64 => numbers::<f64>(elements),
+        DType::Bytes => texts(elements),
+    }
+}
+
 /// The attribute `to` is ONNX's number of an element type.
-pub(crate) fn cast(attributes: &Attributes<'_>) -> Result<Kernel, String> {
-    let to = attributes.int("to", 0)?;
-    let convert: fn(&Elements) -> Result<Elements, String> = match to {
-        1 => numbers::<f32>,
-        2 => numbers::<u8>,
-        3 => numbers::<i8>,
-        4 => numbers::<u16>,
-        5 => numbers::<i16>,
-        6 => numbers::<i32>,
-        7 => numbers::<i64>,
-        8 => texts,
-        9 => numbers::<bool>,
-        10 => numbers::<f16>,
-        11 => numbers::<f64>,
-        12 => numbers::<u32>,
-        13 => numbers::<u64>,
-        16 => numbers::<bf16>,
-        other => return Err(format!("a cast to element type {other} is not supported here")),
-    };
+fn cast(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+    let to = dtype(attributes.int("to", 0)?)?;
     Ok(Box::new(move |inputs| {
         let input = inputs.get(0)?;
-        Ok(vec![Array { shape: input.shape.clone(), elements: convert(&input.elements)? }])
+        Ok(vec![Array { shape: input.shape.clone(), elements: convert(to, &input.elements)? }])
+    }))
+}
+
+/// To the element type of the second input.
+fn cast_like(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| {
+        let (input, like) = (inputs.get(0)?, inputs.get(1)?);
+        Ok(vec![Array { shape: input.shape.clone(), elements: convert(like.elements.dtype(), &input.elements)? }])
+    }))
+}
+
+/// The same bits under another element type of the same size.
+fn bit_cast(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+    let to = dtype(attributes.int("to", 0)?)?;
+    Ok(Box::new(move |inputs| {
+        let tensor = inputs.own(0)?.into_tensor().map_err(|error| error.to_string())?;
+        let cast = Tensor::new(to, tensor.shape(), tensor.data().clone()).map_err(|error| error.to_string())?;
+        Ok(vec![Array::from_tensor(&cast)?])
     }))
 }
 

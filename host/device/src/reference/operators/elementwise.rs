@@ -1,8 +1,23 @@
-//! Operators on elements, with broadcasting.
+//! Arithmetic on two tensors, with broadcasting.
 
-use super::shape::offsets;
-use super::{Attributes, Kernel};
-use crate::reference::array::{Array, Element, Elements, count};
+use super::layout::Walk;
+use super::numeric::{Number, doubles, integers, is_float, numbers, of_doubles, of_integers};
+use super::{Attributes, Kernel, Results, Table};
+use crate::reference::array::{Array, Element, count};
+
+pub(super) const OPERATORS: Table = &[
+    ("", "Add", add),
+    ("", "Sub", sub),
+    ("", "Mul", mul),
+    ("", "Div", div),
+    ("", "Mod", modulo),
+    ("", "Pow", pow),
+    ("", "PRelu", parametric_relu),
+    ("", "Max", max),
+    ("", "Min", min),
+    ("", "Sum", sum),
+    ("", "Mean", mean),
+];
 
 /// The shape that both shapes stretch to: dimensions match from the right, or one of them is 1 or absent.
 pub(super) fn broadcast(left: &[usize], right: &[usize]) -> Result<Vec<usize>, String> {
@@ -31,143 +46,147 @@ pub(super) fn strides(shape: &[usize], target: &[usize]) -> Vec<usize> {
     strides
 }
 
-fn zip<T: Element + Copy>(left: &Array, right: &Array, f: impl Fn(T, T) -> Option<T>) -> Result<Array, String> {
-    let (Some(a), Some(b)) = (left.get::<T>(), right.get::<T>()) else {
-        return Err(format!("cannot compute {} with {}", left.elements.dtype(), right.elements.dtype()));
-    };
-    let shape = broadcast(&left.shape, &right.shape)?;
-    let (from_a, from_b) = (strides(&left.shape, &shape), strides(&right.shape, &shape));
-    let pairs = offsets(&shape, &from_a).zip(offsets(&shape, &from_b));
-    let values: Option<Vec<T>> = pairs.map(|(i, j)| f(a[i], b[j])).collect();
-    Array::new(shape, values.ok_or("an integer is divided by zero")?)
+/// Axes that both operands walk through evenly are one axis; each is a length and the two strides.
+fn merged(shape: &[usize], left: &[usize], right: &[usize]) -> Vec<(usize, isize, isize)> {
+    let mut axes: Vec<(usize, isize, isize)> = Vec::with_capacity(shape.len());
+    for ((dim, left), right) in shape.iter().zip(left).zip(right).rev() {
+        let (left, right) = (*left as isize, *right as isize);
+        match axes.last_mut() {
+            _ if *dim == 1 => {}
+            Some((length, a, b)) if left == *a * *length as isize && right == *b * *length as isize => *length *= dim,
+            _ => axes.push((*dim, left, right)),
+        }
+    }
+    axes.reverse();
+    axes
 }
 
-macro_rules! arithmetic {
-    ($($name:ident: $float:expr, $integer:ident;)*) => {
-        $(pub(crate) fn $name(_: &Attributes<'_>) -> Result<Kernel, String> {
-            Ok(Box::new(|inputs| {
-                let (left, right) = (inputs.get(0)?, inputs.get(1)?);
-                Ok(vec![match &left.elements {
-                    Elements::F32(_) => zip::<f32>(left, right, |a, b| Some($float(a.into(), b.into()) as f32)),
-                    Elements::F64(_) => zip::<f64>(left, right, |a, b| Some($float(a, b))),
-                    Elements::I8(_) => zip::<i8>(left, right, i8::$integer),
-                    Elements::I16(_) => zip::<i16>(left, right, i16::$integer),
-                    Elements::I32(_) => zip::<i32>(left, right, i32::$integer),
-                    Elements::I64(_) => zip::<i64>(left, right, i64::$integer),
-                    Elements::U8(_) => zip::<u8>(left, right, u8::$integer),
-                    Elements::U16(_) => zip::<u16>(left, right, u16::$integer),
-                    Elements::U32(_) => zip::<u32>(left, right, u32::$integer),
-                    Elements::U64(_) => zip::<u64>(left, right, u64::$integer),
-                    other => Err(format!("{} is not supported here", other.dtype())),
-                }?])
-            }))
-        })*
-    };
+/// Applies `f` to all pairs of the broadcast operands.
+pub(super) fn zip<A: Element, B: Element, R: Element>(
+    (a, left): (&[A], &[usize]),
+    (b, right): (&[B], &[usize]),
+    f: impl Fn(&A, &B) -> R,
+) -> Result<Array, String> {
+    let shape = broadcast(left, right)?;
+    let axes = merged(&shape, &strides(left, &shape), &strides(right, &shape));
+    let (outer, (length, step_a, step_b)) =
+        axes.split_last().map_or((&[][..], (1, 0, 0)), |(last, outer)| (outer, *last));
+    let dims: Vec<usize> = outer.iter().map(|axis| axis.0).collect();
+    let (by_a, by_b): (Vec<isize>, Vec<isize>) = outer.iter().map(|axis| (axis.1, axis.2)).unzip();
+    let mut values = Vec::with_capacity(count(&shape)?);
+    if shape.contains(&0) {
+        return Array::new(shape, values);
+    }
+    for (i, j) in Walk::new(0, &dims, &by_a).zip(Walk::new(0, &dims, &by_b)) {
+        match (step_a, step_b) {
+            (1, 1) => values.extend(a[i..i + length].iter().zip(&b[j..j + length]).map(|(x, y)| f(x, y))),
+            (1, 0) => values.extend(a[i..i + length].iter().map(|x| f(x, &b[j]))),
+            (0, 1) => values.extend(b[j..j + length].iter().map(|y| f(&a[i], y))),
+            _ => values.extend((0..length).map(|k| f(&a[i + k * step_a as usize], &b[j + k * step_b as usize]))),
+        }
+    }
+    Array::new(shape, values)
 }
 
-/// Integer arithmetic that wraps; division by zero has no result.
-trait Wrapping: Sized {
-    fn plus(self, other: Self) -> Option<Self>;
-    fn minus(self, other: Self) -> Option<Self>;
-    fn times(self, other: Self) -> Option<Self>;
-    fn over(self, other: Self) -> Option<Self>;
+/// The elements of the right operand, which must have the type of the left one.
+pub(super) fn same<'a, T: Element>(left: &Array, right: &'a Array) -> Result<&'a [T], String> {
+    let differ = || format!("cannot compute {} with {}", left.elements.dtype(), right.elements.dtype());
+    right.get::<T>().ok_or_else(differ)
 }
 
-macro_rules! wrapping {
-    ($($kind:ty)*) => {
-        $(impl Wrapping for $kind {
-            fn plus(self, other: Self) -> Option<Self> {
-                Some(self.wrapping_add(other))
-            }
-
-            fn minus(self, other: Self) -> Option<Self> {
-                Some(self.wrapping_sub(other))
-            }
-
-            fn times(self, other: Self) -> Option<Self> {
-                Some(self.wrapping_mul(other))
-            }
-
-            fn over(self, other: Self) -> Option<Self> {
-                (other != 0).then(|| self.wrapping_div(other))
-            }
-        })*
-    };
+/// Applies an operation of [`Number`] to two arrays of one number type.
+macro_rules! combined {
+    ($left:expr, $right:expr, $f:expr) => {{
+        let (left, right): (&Array, &Array) = ($left, $right);
+        numbers!(&left.elements, a: T => zip((a, &left.shape), (same::<T>(left, right)?, &right.shape), $f)?)
+    }};
 }
 
-wrapping!(i8 i16 i32 i64 u8 u16 u32 u64);
-
-// Single precision is computed in double and rounded once, which gives the same for these four.
-arithmetic! {
-    add: |a: f64, b: f64| a + b, plus;
-    sub: |a: f64, b: f64| a - b, minus;
-    mul: |a: f64, b: f64| a * b, times;
-    div: |a: f64, b: f64| a / b, over;
+fn add(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| Ok(vec![combined!(inputs.get(0)?, inputs.get(1)?, |a, b| a.plus(*b))])))
 }
 
-fn map(f: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Kernel {
-    Box::new(move |inputs| {
-        let input = inputs.get(0)?;
-        let shape = input.shape.clone();
-        Ok(vec![match &input.elements {
-            Elements::F32(values) => Array::new(shape, values.iter().map(|x| f((*x).into()) as f32).collect())?,
-            Elements::F64(values) => Array::new(shape, values.iter().map(|x| f(*x)).collect())?,
-            other => return Err(format!("{} is not supported here", other.dtype())),
-        }])
-    })
+fn sub(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| Ok(vec![combined!(inputs.get(0)?, inputs.get(1)?, |a, b| a.minus(*b))])))
 }
 
-pub(crate) fn relu(_: &Attributes<'_>) -> Result<Kernel, String> {
-    // Not `max`: NaN stays NaN.
-    Ok(map(|x| if x < 0.0 { 0.0 } else { x }))
+fn mul(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| Ok(vec![combined!(inputs.get(0)?, inputs.get(1)?, |a, b| a.times(*b))])))
 }
 
-pub(crate) fn leaky_relu(attributes: &Attributes<'_>) -> Result<Kernel, String> {
-    let slope = f64::from(attributes.float("alpha", 0.01)?);
-    Ok(map(move |x| if x < 0.0 { slope * x } else { x }))
+fn no_zeros(divisors: &Array) -> Result<(), String> {
+    let zero = !is_float(divisors.elements.dtype()) && integers(divisors)?.contains(&0);
+    if zero { Err("an integer is divided by zero".to_owned()) } else { Ok(()) }
 }
 
-pub(crate) fn sigmoid(_: &Attributes<'_>) -> Result<Kernel, String> {
-    Ok(map(|x| 1.0 / (1.0 + (-x).exp())))
+fn div(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| {
+        no_zeros(inputs.get(1)?)?;
+        Ok(vec![combined!(inputs.get(0)?, inputs.get(1)?, |a, b| a.over(*b).unwrap_or_default())])
+    }))
 }
 
-pub(crate) fn tanh(_: &Attributes<'_>) -> Result<Kernel, String> {
-    Ok(map(f64::tanh))
-}
-
-pub(crate) fn exp(_: &Attributes<'_>) -> Result<Kernel, String> {
-    Ok(map(f64::exp))
-}
-
-pub(crate) fn log(_: &Attributes<'_>) -> Result<Kernel, String> {
-    Ok(map(f64::ln))
-}
-
-pub(crate) fn sqrt(_: &Attributes<'_>) -> Result<Kernel, String> {
-    Ok(map(f64::sqrt))
-}
-
-pub(crate) fn neg(_: &Attributes<'_>) -> Result<Kernel, String> {
-    Ok(map(|x| -x))
-}
-
-pub(crate) fn abs(_: &Attributes<'_>) -> Result<Kernel, String> {
-    Ok(map(f64::abs))
-}
-
-/// Bounds are attributes below operator set 11, inputs from there on.
-pub(crate) fn clip(attributes: &Attributes<'_>) -> Result<Kernel, String> {
-    let low = attributes.optional_float("min")?.map(f64::from);
-    let high = attributes.optional_float("max")?.map(f64::from);
+/// What is left of a division, with the sign of the divisor, or with `fmod` that of the dividend.
+fn modulo(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+    let truncated = attributes.int("fmod", 0)? != 0;
     Ok(Box::new(move |inputs| {
-        let bound = |index: usize, attribute: Option<f64>| match inputs.optional(index) {
-            Some(bound) => Ok(bound.to_f64()?.first().copied()),
-            None => Ok::<_, String>(attribute),
-        };
-        let (low, high) = (bound(1, low)?, bound(2, high)?);
-        map(move |x| {
-            let x = low.map_or(x, |low| if x < low { low } else { x });
-            high.map_or(x, |high| if x > high { high } else { x })
-        })(inputs)
+        no_zeros(inputs.get(1)?)?;
+        Ok(vec![combined!(inputs.get(0)?, inputs.get(1)?, |a, b| a.modulo(*b, truncated).unwrap_or_default())])
+    }))
+}
+
+/// The result has the type of the base; the exponent may have any.
+fn pow(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| {
+        let (base, exponent) = (inputs.get(0)?, inputs.get(1)?);
+        let dtype = base.elements.dtype();
+        let whole = !is_float(dtype) && !is_float(exponent.elements.dtype());
+        let powers = integers(exponent)?;
+        if whole && powers.iter().all(|power| *power >= 0) {
+            let power = |base: &i64, power: &i64| base.wrapping_pow(u32::try_from(*power).unwrap_or(u32::MAX));
+            let result = zip((&integers(base)?, &base.shape), (&powers, &exponent.shape), power)?;
+            return Ok(vec![of_integers(dtype, result.shape.clone(), integers(&result)?)?]);
+        }
+        let power = |base: &f64, power: &f64| base.powf(*power);
+        let result = zip((&doubles(base)?, &base.shape), (&doubles(exponent)?, &exponent.shape), power)?;
+        Ok(vec![of_doubles(dtype, result.shape.clone(), doubles(&result)?)?])
+    }))
+}
+
+fn parametric_relu(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| {
+        let relu =
+            combined!(inputs.get(0)?, inputs.get(1)?, |x, slope| if *x < T::default() { x.times(*slope) } else { *x });
+        Ok(vec![relu])
+    }))
+}
+
+/// Folds any number of inputs from the left.
+fn fold(inputs: &super::Arguments<'_>, f: impl Fn(&Array, &Array) -> Result<Array, String>) -> Result<Array, String> {
+    let (first, rest) = (inputs.get(0)?, &inputs.all()?[1..]);
+    rest.iter().try_fold(first.clone(), |folded, next| f(&folded, next))
+}
+
+fn max(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| Ok(vec![fold(inputs, |left, right| Ok(combined!(left, right, |a, b| a.larger(*b))))?])))
+}
+
+fn min(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| Ok(vec![fold(inputs, |left, right| Ok(combined!(left, right, |a, b| a.smaller(*b))))?])))
+}
+
+fn total(inputs: &super::Arguments<'_>) -> Result<Array, String> {
+    fold(inputs, |left, right| Ok(combined!(left, right, |a, b| a.plus(*b))))
+}
+
+fn sum(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| Ok(vec![total(inputs)?])))
+}
+
+fn mean(_: &Attributes<'_>) -> Result<Kernel, String> {
+    Ok(Box::new(|inputs| -> Results {
+        let (sum, by) = (total(inputs)?, inputs.all()?.len() as f64);
+        let means = doubles(&sum)?.into_iter().map(|sum| sum / by).collect();
+        Ok(vec![of_doubles(sum.elements.dtype(), sum.shape, means)?])
     }))
 }

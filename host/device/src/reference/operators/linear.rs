@@ -2,8 +2,11 @@
 
 use super::labels::Labels;
 use super::scores::PostTransform;
-use super::{Attributes, Kernel, rows};
+use super::{Attributes, Kernel, Table, rows};
 use crate::reference::array::Array;
+
+pub(super) const OPERATORS: Table =
+    &[("ai.onnx.ml", "LinearClassifier", classifier), ("ai.onnx.ml", "LinearRegressor", regressor)];
 
 /// Coefficients of `targets` linear functions, one row each.
 struct Linear {
@@ -45,7 +48,7 @@ pub(super) fn matrix(rows: &[Vec<f64>], columns: usize) -> Result<Array, String>
     Array::new(vec![rows.len(), columns], rows.iter().flatten().map(|value| *value as f32).collect())
 }
 
-pub(crate) fn regressor(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn regressor(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let targets = usize::try_from(attributes.int("targets", 1)?).map_err(|_| "negative number of targets")?;
     let linear = Linear::new(targets, attributes.floats("coefficients")?, attributes.floats("intercepts")?)?;
     let post = PostTransform::read(attributes)?;
@@ -56,7 +59,7 @@ pub(crate) fn regressor(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     }))
 }
 
-pub(crate) fn classifier(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn classifier(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let intercepts = attributes.floats("intercepts")?;
     let labels = Labels::read(attributes, "classlabels_ints", "classlabels_strings")?;
     let targets = if intercepts.is_empty() { labels.len() } else { intercepts.len() };

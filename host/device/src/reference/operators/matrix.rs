@@ -2,11 +2,13 @@
 
 use super::elementwise::{broadcast, strides};
 use super::shape::offsets;
-use super::{Attributes, Kernel};
+use super::{Attributes, Kernel, Table};
 use crate::reference::array::{Array, Element, Elements, count};
 use crate::reference::multiply::{Matrix, Number, multiply};
 
-pub(crate) fn matmul(_: &Attributes<'_>) -> Result<Kernel, String> {
+pub(super) const OPERATORS: Table = &[("", "MatMul", matmul), ("", "Gemm", gemm)];
+
+fn matmul(_: &Attributes<'_>) -> Result<Kernel, String> {
     Ok(Box::new(|inputs| {
         let (left, right) = (inputs.get(0)?, inputs.get(1)?);
         Ok(vec![match &left.elements {
@@ -19,7 +21,7 @@ pub(crate) fn matmul(_: &Attributes<'_>) -> Result<Kernel, String> {
 
 /// Multiplies the matrices of the last two axes and broadcasts the others. A vector is a row on the left, a column on
 /// the right, and that axis is not in the result.
-fn stacked<T: Element + Number>(left: &Array, right: &Array) -> Result<Array, String> {
+pub(super) fn stacked<T: Element + Number>(left: &Array, right: &Array) -> Result<Array, String> {
     let (Some(a), Some(b)) = (left.get::<T>(), right.get::<T>()) else {
         return Err("both matrices must have the same element type".to_owned());
     };
@@ -50,7 +52,7 @@ fn stacked<T: Element + Number>(left: &Array, right: &Array) -> Result<Array, St
 }
 
 /// `alpha * A * B + beta * C`, A and B transposed where the attributes say so, C broadcast.
-pub(crate) fn gemm(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn gemm(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let (alpha, beta) = (attributes.float("alpha", 1.0)?, attributes.float("beta", 1.0)?);
     let transposed = (attributes.int("transA", 0)? != 0, attributes.int("transB", 0)? != 0);
     let factors = (f64::from(alpha), f64::from(beta));

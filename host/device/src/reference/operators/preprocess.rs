@@ -1,7 +1,14 @@
 //! Preparation of features (`ai.onnx.ml`).
 
-use super::{Attributes, Kernel, rows};
+use super::{Attributes, Kernel, Table, rows};
 use crate::reference::array::{Array, Element, Elements, each};
+
+pub(super) const OPERATORS: Table = &[
+    ("ai.onnx.ml", "Scaler", scaler),
+    ("ai.onnx.ml", "Normalizer", normalizer),
+    ("ai.onnx.ml", "Imputer", imputer),
+    ("ai.onnx.ml", "ArrayFeatureExtractor", array_feature_extractor),
+];
 
 /// A factor or offset of a feature: one for all, or one for each.
 fn of_feature(values: &[f32], feature: usize, default: f32) -> f64 {
@@ -19,7 +26,7 @@ fn check_length(values: &[f32], features: usize) -> Result<(), String> {
     Err(format!("{} values for {features} features", values.len()))
 }
 
-pub(crate) fn scaler(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn scaler(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let (offset, scale) = (attributes.floats("offset")?, attributes.floats("scale")?);
     Ok(Box::new(move |inputs| {
         let input = inputs.get(0)?;
@@ -34,7 +41,7 @@ pub(crate) fn scaler(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     }))
 }
 
-pub(crate) fn normalizer(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn normalizer(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let norm: fn(&[f64]) -> f64 = match &*attributes.string("norm", "MAX")? {
         b"MAX" => |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         b"L1" => |row| row.iter().map(|x| x.abs()).sum(),
@@ -55,7 +62,7 @@ pub(crate) fn normalizer(attributes: &Attributes<'_>) -> Result<Kernel, String> 
     }))
 }
 
-pub(crate) fn imputer(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn imputer(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let (floats, ints) = (attributes.floats("imputed_value_floats")?, attributes.ints("imputed_value_int64s")?);
     let missing_float = attributes.float("replaced_value_float", 0.0)?;
     let missing_int = attributes.int("replaced_value_int64", 0)?;
@@ -87,7 +94,7 @@ fn impute<T: Copy>(values: &[T], features: usize, with: &[T], missing: impl Fn(&
 }
 
 /// Picks columns of the last axis.
-pub(crate) fn array_feature_extractor(_: &Attributes<'_>) -> Result<Kernel, String> {
+fn array_feature_extractor(_: &Attributes<'_>) -> Result<Kernel, String> {
     Ok(Box::new(|inputs| {
         let (input, columns) = (inputs.get(0)?, inputs.get(1)?.to_i64()?);
         let (features, outer) = input.shape.split_last().ok_or("a scalar has no features")?;

@@ -1,14 +1,23 @@
 //! Operators along one axis.
 
+use super::numeric::{doubles, numbers, of_doubles};
 use super::scores;
-use super::{Attributes, Kernel, axis};
-use crate::reference::array::{Array, Element, Elements};
+use super::{Attributes, Kernel, Table, axis};
+use crate::reference::array::{Array, Element};
 
-pub(crate) fn softmax(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+pub(super) const OPERATORS: Table = &[
+    ("", "Softmax", softmax),
+    ("", "LogSoftmax", log_softmax),
+    ("", "Hardmax", hardmax),
+    ("", "ArgMax", |attributes| place(attributes, false)),
+    ("", "ArgMin", |attributes| place(attributes, true)),
+];
+
+fn softmax(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     normalise(attributes, scores::softmax)
 }
 
-pub(crate) fn log_softmax(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn log_softmax(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     normalise(attributes, |values| {
         let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum = values.iter().map(|x| (x - most).exp()).sum::<f64>().ln();
@@ -28,16 +37,13 @@ fn normalise(attributes: &Attributes<'_>, f: fn(&mut [f64])) -> Result<Kernel, S
             ([length, inner @ ..], false) => (*length, inner.iter().product()),
             ([], false) => (1, 1),
         };
-        let mut values = input.to_f64()?;
+        let mut values = doubles(input)?;
         for line in lines(values.len(), length, stride) {
             let mut along: Vec<f64> = line.clone().map(|index| values[index]).collect();
             f(&mut along);
             line.zip(along).for_each(|(index, value)| values[index] = value);
         }
-        Ok(vec![match input.elements {
-            Elements::F64(_) => Array::new(input.shape.clone(), values)?,
-            _ => Array::new(input.shape.clone(), values.into_iter().map(|value| value as f32).collect())?,
-        }])
+        Ok(vec![of_doubles(input.elements.dtype(), input.shape.clone(), values)?])
     }))
 }
 
@@ -54,7 +60,15 @@ fn lines(
     })
 }
 
-pub(crate) fn argmax(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn hardmax(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+    normalise(attributes, |values| {
+        let best = (1..values.len()).fold(0, |best, index| if values[index] > values[best] { index } else { best });
+        values.iter_mut().enumerate().for_each(|(index, x)| *x = if index == best { 1.0 } else { 0.0 });
+    })
+}
+
+/// The place of the largest element along an axis, or of the smallest one.
+fn place(attributes: &Attributes<'_>, smallest: bool) -> Result<Kernel, String> {
     let wanted = attributes.int("axis", 0)?;
     let keep = attributes.int("keepdims", 1)? != 0;
     let last = attributes.int("select_last_index", 0)? != 0;
@@ -67,27 +81,23 @@ pub(crate) fn argmax(attributes: &Attributes<'_>) -> Result<Kernel, String> {
             return Err(format!("no largest element along an axis of 0 in {shape:?}"));
         }
         shape.splice(at..=at, keep.then_some(1));
-        Ok(vec![match &input.elements {
-            Elements::F32(values) => largest(values, shape, length, stride, last)?,
-            Elements::F64(values) => largest(values, shape, length, stride, last)?,
-            Elements::I32(values) => largest(values, shape, length, stride, last)?,
-            Elements::I64(values) => largest(values, shape, length, stride, last)?,
-            other => return Err(format!("{} is not supported here", other.dtype())),
-        }])
+        Ok(vec![numbers!(&input.elements, values: T => {
+            let better: fn(&T, &T) -> bool = if smallest { |a, b| a < b } else { |a, b| a > b };
+            best(values, shape, (length, stride), |a, b| better(a, b) || (last && a == b))?
+        })])
     }))
 }
 
-fn largest<T: Element + PartialOrd>(
+fn best<T: Element>(
     values: &[T],
     shape: Vec<usize>,
-    length: usize,
-    stride: usize,
-    last: bool,
+    (length, stride): (usize, usize),
+    better: impl Fn(&T, &T) -> bool,
 ) -> Result<Array, String> {
     let best = |line: std::iter::StepBy<std::ops::Range<usize>>| {
         let mut best = (0, line.start());
-        for (place, index) in line.enumerate() {
-            if values[index] > values[best.1] || (last && values[index] == values[best.1]) {
+        for (place, index) in line.enumerate().skip(1) {
+            if better(&values[index], &values[best.1]) {
                 best = (place, index);
             }
         }

@@ -2,14 +2,58 @@
 
 use bytes::Bytes;
 
-use super::{Arguments, Attributes, Kernel, axis};
+use super::layout::{row_major, view};
+use super::numeric::scalar;
+use super::{Arguments, Attributes, Kernel, Table, axis};
 use crate::reference::array::{Array, Element, Elements, count, each};
 
-pub(crate) fn identity(_: &Attributes<'_>) -> Result<Kernel, String> {
+pub(super) const OPERATORS: Table = &[
+    ("", "Identity", identity),
+    ("", "Dropout", dropout),
+    ("", "Constant", constant),
+    ("", "Reshape", reshape),
+    ("", "Flatten", flatten),
+    ("", "Transpose", transpose),
+    ("", "Concat", concat),
+    ("", "Shape", shape),
+    ("", "Size", |_| Ok(Box::new(|inputs| Ok(vec![Array::new(vec![], vec![inputs.get(0)?.len() as i64])?])))),
+    ("", "Squeeze", squeeze),
+    ("", "Unsqueeze", unsqueeze),
+];
+
+fn identity(_: &Attributes<'_>) -> Result<Kernel, String> {
     Ok(Box::new(|inputs| Ok(vec![inputs.own(0)?])))
 }
 
-pub(crate) fn constant(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+/// Nothing is dropped outside training; the mask says so. Training needs a random generator and is refused.
+fn dropout(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+    let masked = attributes.outputs() > 1;
+    Ok(Box::new(move |inputs| {
+        let ratio = inputs.optional(1).map_or(Ok(0.5), scalar)?;
+        let training = inputs.optional(2).and_then(|flag| flag.get::<bool>()).is_some_and(|flag| flag.contains(&true));
+        if training && ratio != 0.0 {
+            return Err("dropout in training mode is not supported here".to_owned());
+        }
+        let output = inputs.own(0)?;
+        let mask = masked.then(|| Array::new(output.shape.clone(), vec![true; output.len()])).transpose()?;
+        Ok([output].into_iter().chain(mask).collect())
+    }))
+}
+
+/// Dimensions from `start` to `end`, counted from the end where negative.
+fn shape(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+    let (start, end) = (attributes.int("start", 0)?, attributes.optional_int("end")?);
+    Ok(Box::new(move |inputs| {
+        let dims: Vec<i64> = inputs.get(0)?.shape.iter().map(|dim| *dim as i64).collect();
+        let rank = dims.len() as i64;
+        let place = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
+        let (start, end) = (place(start), end.map_or(dims.len(), place));
+        let dims = dims.get(start..end).unwrap_or_default().to_vec();
+        Ok(vec![Array::new(vec![dims.len()], dims)?])
+    }))
+}
+
+fn constant(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let ints = attributes.ints("value_ints")?;
     let floats = attributes.floats("value_floats")?;
     let strings = attributes.strings("value_strings")?;
@@ -33,7 +77,7 @@ pub(crate) fn constant(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     Ok(Box::new(move |_| Ok(vec![value.clone()])))
 }
 
-pub(crate) fn reshape(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn reshape(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let allow_zero = attributes.int("allowzero", 0)? != 0;
     Ok(Box::new(move |inputs| {
         let (data, wanted) = (inputs.get(0)?, inputs.get(1)?.to_i64()?);
@@ -64,7 +108,7 @@ fn reshaped(shape: &[usize], length: usize, wanted: &[i64], allow_zero: bool) ->
     Ok(dims)
 }
 
-pub(crate) fn flatten(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn flatten(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let wanted = attributes.int("axis", 1)?;
     Ok(Box::new(move |inputs| {
         let data = inputs.get(0)?;
@@ -76,7 +120,7 @@ pub(crate) fn flatten(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     }))
 }
 
-pub(crate) fn transpose(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn transpose(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let order = attributes.ints("perm")?;
     Ok(Box::new(move |inputs| {
         let data = inputs.get(0)?;
@@ -91,20 +135,10 @@ pub(crate) fn transpose(attributes: &Attributes<'_>) -> Result<Kernel, String> {
         if !seen.into_iter().eq(0..rank) {
             return Err(format!("{order:?} is no order of {rank} axes"));
         }
-        let shape: Vec<usize> = order.iter().map(|from| data.shape[*from]).collect();
-        let elements = each!(&data.elements, values => permute(values, &data.shape, &order));
-        Ok(vec![Array { shape, elements }])
+        let strides = row_major(&data.shape);
+        let shape = order.iter().map(|from| data.shape[*from]).collect();
+        Ok(vec![view(data, 0, shape, &order.iter().map(|from| strides[*from]).collect::<Vec<_>>())?])
     }))
-}
-
-fn permute<T: Element>(values: &[T], shape: &[usize], order: &[usize]) -> Elements {
-    let mut strides = vec![1; shape.len()];
-    for index in (1..shape.len()).rev() {
-        strides[index - 1] = strides[index] * shape[index];
-    }
-    let strides: Vec<usize> = order.iter().map(|from| strides[*from]).collect();
-    let shape: Vec<usize> = order.iter().map(|from| shape[*from]).collect();
-    T::wrap(offsets(&shape, &strides).map(|offset| values[offset].clone()).collect())
 }
 
 /// Offsets of all elements of a shape in row-major order, for the given strides.
@@ -120,7 +154,7 @@ pub(super) fn offsets(shape: &[usize], strides: &[usize]) -> impl Iterator<Item 
     })
 }
 
-pub(crate) fn concat(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn concat(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let wanted = attributes.optional_int("axis")?.unwrap_or(1);
     Ok(Box::new(move |inputs| {
         let parts = inputs.all()?;
@@ -137,9 +171,16 @@ pub(crate) fn concat(attributes: &Attributes<'_>) -> Result<Kernel, String> {
         }
         count(&shape)?;
         let outer: usize = shape[..at].iter().product();
+        if shape.contains(&0) {
+            return Ok(vec![Array { shape, elements: each!(&first.elements, values => empty(values)) }]);
+        }
         let elements = each!(&first.elements, values => join(values, &parts, outer)?);
         Ok(vec![Array { shape, elements }])
     }))
+}
+
+fn empty<T: Element>(_: &[T]) -> Elements {
+    T::wrap(Vec::new())
 }
 
 /// Takes a run of every part in turn, `outer` times; `first` only gives the type.
@@ -163,7 +204,7 @@ fn axes(attribute: &[i64], inputs: &Arguments<'_>) -> Result<Vec<i64>, String> {
     }
 }
 
-pub(crate) fn squeeze(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn squeeze(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let attribute = attributes.ints("axes")?;
     Ok(Box::new(move |inputs| {
         let data = inputs.get(0)?;
@@ -179,7 +220,7 @@ pub(crate) fn squeeze(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     }))
 }
 
-pub(crate) fn unsqueeze(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn unsqueeze(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let attribute = attributes.ints("axes")?;
     Ok(Box::new(move |inputs| {
         let data = inputs.get(0)?;

@@ -11,8 +11,11 @@ use forest::Forest;
 use super::labels::Labels;
 use super::linear::matrix;
 use super::scores::{PostTransform, logistic};
-use super::{Attributes, Kernel, rows};
+use super::{Attributes, Kernel, Table, rows};
 use crate::reference::array::{Array, Elements};
+
+pub(super) const OPERATORS: Table =
+    &[("ai.onnx.ml", "TreeEnsembleClassifier", classifier), ("ai.onnx.ml", "TreeEnsembleRegressor", regressor)];
 
 /// Sums of the leaves' weights for each row; `None` for a class that no leaf voted for.
 fn votes(
@@ -62,7 +65,7 @@ impl Aggregate {
     }
 }
 
-pub(crate) fn regressor(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn regressor(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let targets = usize::try_from(attributes.int("n_targets", 1)?).map_err(|_| "negative number of targets")?;
     let forest = Forest::read(attributes, "target", targets)?;
     let trees = forest.trees() as f64;
@@ -94,7 +97,7 @@ pub(crate) fn regressor(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     }))
 }
 
-pub(crate) fn classifier(attributes: &Attributes<'_>) -> Result<Kernel, String> {
+fn classifier(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let labels = Labels::read(attributes, "classlabels_int64s", "classlabels_strings")?;
     let classes = labels.len();
     let forest = Forest::read(attributes, "class", classes)?;

@@ -1,0 +1,37 @@
+use clap::{Args, ValueEnum};
+
+/// What models run on.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct DeviceOptions {
+    /// Device that models run on
+    #[arg(long, env = "SCOREHOST_DEVICE", hide_env_values = true, value_enum, default_value_t = ModelDevice::Cpu, value_name = "DEVICE")]
+    pub device: ModelDevice,
+    /// Arithmetic of a GPU; inputs and outputs keep the model's types
+    #[arg(long, env = "SCOREHOST_PRECISION", hide_env_values = true, value_enum, default_value_t = ModelPrecision::Fp32, value_name = "PRECISION")]
+    pub precision: ModelPrecision,
+    /// Let the CPU take models that the device has no room or no kernels for
+    #[arg(long, env = "SCOREHOST_CPU_FALLBACK", hide_env_values = true)]
+    pub cpu_fallback: bool,
+}
+
+/// Device that models run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModelDevice {
+    /// The machine's processors.
+    Cpu,
+    /// NVIDIA GPUs.
+    Gpu,
+}
+
+/// Arithmetic of a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModelPrecision {
+    /// F32 throughout.
+    Fp32,
+    /// F32, products rounded to TF32.
+    Tf32,
+    /// F16, added as F32.
+    Fp16,
+    /// BF16, added as F32.
+    Bf16,
+}

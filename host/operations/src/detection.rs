@@ -1,0 +1,5 @@
+//! Operations on boxes.
+
+mod suppress;
+
+pub use suppress::{BoxFormat, NonMaxSuppression};

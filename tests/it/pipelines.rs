@@ -1,0 +1,160 @@
+//! Services that call services.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::guests::{build, text};
+use crate::host::{Answer, Host, model};
+use crate::observe::{collector, delivered};
+
+const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
+
+/// A deployment configuration that grants calls of `services`.
+fn grants(folder: &Path, services: &[&str]) -> PathBuf {
+    let path = folder.join(format!("{}.json", services.join("-")));
+    let document = json!({
+        "computeType": "local", "scoringTimeoutMs": 5000, "scorehost": {"grants": {"services": services}}
+    });
+    std::fs::write(&path, document.to_string()).unwrap();
+    path
+}
+
+fn infer(host: &Host, service: &str, headers: &[(&str, &str)]) -> Answer {
+    let body = json!({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 16], "data": vec![0.5; 16]}]});
+    host.post(&format!("/v2/models/{service}/infer"), headers, body.to_string().as_bytes())
+}
+
+/// A host with the model `identity`, and a component that calls the service that `CALLS` names.
+struct Stage {
+    host: Host,
+    component: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn set(arguments: &[&str]) -> Option<Self> {
+        let component = build("tests/guests/caller")?;
+        let host = Host::start_with(arguments);
+        host.ok(&["model", "register", "--name", "identity", "--path", text(&model("identity_fp32.onnx"))]);
+        Some(Self { host, component, folder: tempfile::tempdir().unwrap() })
+    }
+
+    fn deployment(&self, name: &str, calls: &str, granted: &[&str]) -> Vec<String> {
+        let dc = grants(self.folder.path(), granted);
+        let variable = format!("CALLS={calls}");
+        let arguments =
+            ["deploy", "-n", name, "--scorer", text(&self.component), "--var", &variable, "--dc", text(&dc)];
+        arguments.map(str::to_owned).to_vec()
+    }
+
+    fn deploys(&self, name: &str, calls: &str, granted: &[&str]) -> String {
+        let arguments = self.deployment(name, calls, granted);
+        self.host.ok(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn refuses(&self, name: &str, calls: &str, granted: &[&str]) -> String {
+        let arguments = self.deployment(name, calls, granted);
+        self.host.fails(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
+
+#[test]
+fn a_service_calls_another_one_without_its_key_and_the_access_log_names_the_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let Some(stage) = Stage::set(&["--access-log", "json", "--access-log-file", text(&file)]) else { return };
+    let closed = json!({"models": ["identity:1"], "deployment": {"computeType": "local", "authEnabled": true}});
+    let begun = stage.host.manage("PUT", "/services/closed", closed.to_string().as_bytes());
+    let operation = begun.json()["id"].as_str().unwrap().to_owned();
+    stage.host.ok(&["operation", "show", &operation, "--wait"]);
+    stage.deploys("front", "closed", &["closed"]);
+    assert_eq!(infer(&stage.host, "closed", &[]).status, 401, "a caller from outside needs a key");
+    let answer = infer(&stage.host, "front", &[("x-request-id", "through")]);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["outputs"][0]["data"], json!(vec![0.5; 16]));
+    let inner = inner_line(&file);
+    assert_eq!((&inner["service"], &inner["caller"]), (&json!("closed"), &json!("service:front")));
+    assert_eq!((&inner["request_id"], &inner["status"]), (&json!("through"), &json!(200)));
+    let counted = "scorehost_requests_total{service=\"closed\",version=\"1\",outcome=\"ok\"} 1";
+    assert!(stage.host.get("/metrics").text().contains(counted), "its own statistics count the call");
+}
+
+/// The line of the call that one service made of another.
+fn inner_line(file: &Path) -> Value {
+    for _ in 0..2000 {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        if let Some(line) = lines.find(|line| line["protocol"] == "service") {
+            return line;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("{} has no line of the inner call", file.display());
+}
+
+#[test]
+fn what_is_not_granted_and_what_goes_in_a_circle_is_refused_by_name() {
+    let Some(stage) = Stage::set(&[]) else { return };
+    let refused = stage.refuses("front", "inner", &[]);
+    assert!(
+        refused.contains("scorehost:services/services") && refused.contains("scorehost.grants.services"),
+        "{refused}"
+    );
+
+    let warned =
+        stage.host.cli(&stage.deployment("front", "inner", &["inner"]).iter().map(String::as_str).collect::<Vec<_>>());
+    let warned = crate::host::show(&warned.stdout) + &crate::host::show(&warned.stderr);
+    assert!(warned.contains("there is no service 'inner' yet"), "{warned}");
+    let missing = infer(&stage.host, "front", &[]);
+    assert_eq!(missing.status, 404, "{}", missing.text());
+
+    stage.host.ok(&["deploy", "-n", "inner", "-m", "identity:1"]);
+    assert_eq!(infer(&stage.host, "front", &[]).status, 200);
+    stage.deploys("nosy", "inner", &["front"]);
+    let not_granted = infer(&stage.host, "nosy", &[]);
+    assert_eq!(not_granted.status, 502, "{}", not_granted.text());
+    assert!(
+        not_granted.text().contains("service 'nosy' is not granted to call service 'inner'"),
+        "{}",
+        not_granted.text()
+    );
+
+    let circle = stage.refuses("inner", "front", &["front"]);
+    assert!(circle.contains("inner → front → inner"), "{circle}");
+    let own = stage.refuses("selfish", "selfish", &["selfish"]);
+    assert!(own.contains("selfish → selfish"), "{own}");
+    assert_eq!(infer(&stage.host, "front", &[]).status, 200, "what ran goes on");
+}
+
+#[test]
+fn one_trace_and_one_deadline_hold_for_all_services_of_a_request() {
+    let (url, received) = collector();
+    let Some(stage) = Stage::set(&["--otlp-endpoint", &url, "--trace-sample", "0"]) else { return };
+    stage.host.ok(&["deploy", "-n", "last", "-m", "identity:1"]);
+    stage.deploys("middle", "last", &["last"]);
+    stage.deploys("front", "middle", &["middle"]);
+    let parent = format!("00-{TRACE:032x}-00f067aa0ba902b7-01");
+    assert_eq!(infer(&stage.host, "front", &[("traceparent", &parent)]).status, 200);
+    let trace = TRACE.to_be_bytes();
+    let parts: [&[u8]; 6] = [
+        &trace,
+        b"POST /v2/models/{model}/infer",
+        b"service.call",
+        "front → middle".as_bytes(),
+        b"scorer.run",
+        b"model.run",
+    ];
+    assert!(delivered(&received, "/v1/traces", &parts), "no spans came");
+
+    let Some(faulty) = build("tests/guests/faulty") else { return };
+    stage.host.ok(&["deploy", "-n", "endless", "--scorer", text(&faulty)]);
+    let mut patient = stage.deployment("patient", "endless", &["endless"]);
+    patient.extend(["--var", "BODY=loop"].map(str::to_owned));
+    stage.host.ok(&patient.iter().map(String::as_str).collect::<Vec<_>>());
+    let body = json!({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 16], "data": vec![1.0; 16]}],
+        "parameters": {"timeout": 300_000}});
+    let late = stage.host.post("/v2/models/patient/infer", &[], body.to_string().as_bytes());
+    assert_eq!(late.status, 504, "{}", late.text());
+}
