@@ -32,10 +32,10 @@ def main() -> int:
         size = loaded_size(scratch, options)
         budget = size * options.fitting + size // 2
         print(f"a model takes {size} bytes; the budget is {budget}", file=sys.stderr)
-        with Scorehost(scratch / "data", ["--model-memory", f"{budget}B"]) as host:
+        with Scorehost(scratch / "data", ["--model-memory", f"{budget}B", "--max-models", str(options.models + 2)]) as host:
             empty = resident_mib(host.pid)
             deploy_all(host, options)
-        with Scorehost(scratch / "data", ["--model-memory", f"{budget}B"]) as host:
+        with Scorehost(scratch / "data", ["--model-memory", f"{budget}B", "--max-models", str(options.models + 2)]) as host:
             ready = host.ready_after + wait_for_services(host, options.models)
             started = resident_mib(host.pid)
             rows = churn(host, options, budget, empty)
