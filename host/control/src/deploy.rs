@@ -210,7 +210,6 @@ fn check_scale(scale: &wire::Scale) -> Result<(), ControlError> {
     Ok(())
 }
 
-/// Looks up everything that a deployment names; returns its models, and what their configurations say that does not act.
 /// The models of a deployment, and what their own configurations say.
 struct Resolved {
     models: Vec<ModelRef>,
@@ -220,6 +219,7 @@ struct Resolved {
     cached: bool,
 }
 
+/// Looks up everything that a deployment names.
 fn resolve(registry: &Registry, names: &[String], scorer: Option<&Digest>) -> Result<Resolved, Failure> {
     let models: Vec<RegisteredModel> = names.iter().map(|name| find(registry, name)).collect::<Result<_, _>>()?;
     let mut seen = BTreeSet::new();
