@@ -1,5 +1,7 @@
 //! The seam to other families of devices.
 
+use std::cmp::Reverse;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,20 +10,31 @@ use scorehost_graph::{Fold, Model};
 
 use crate::{DeviceReport, reference};
 
-/// A family of devices in a room of its own. The assembly gives it to [`crate::Devices`].
+/// A family of devices in a room of its own. The assembly gives it to [`crate::Devices`], which chooses among its devices.
 pub trait Accelerator: Send + Sync {
     /// Which placements it serves.
     fn kind(&self) -> DeviceKind;
     /// One row for each of its devices.
     fn reports(&self) -> Vec<DeviceReport>;
-    /// What its devices do at the moment.
+    /// What its devices do at the moment; the place in this list is a device's number.
     fn loads(&self) -> Vec<DeviceLoad>;
-    /// Loads a checked model on the device that has the most room and the least to do.
+    /// Loads a checked model on one device.
     ///
     /// # Errors
-    /// `Unsupported` where the model has operators without a kernel, `Overloaded` where it does not fit,
-    /// `Unavailable` where no device is left.
-    fn load(&self, model: &Model, precision: Precision) -> Result<Arc<dyn Graph>, Failure>;
+    /// `Unsupported` where the model has operators without a kernel. `Overloaded` where it does not fit, `Unavailable` where the
+    /// device is lost: then the next device is tried.
+    fn load(&self, device: usize, request: &LoadRequest<'_>) -> Result<Arc<dyn Graph>, Failure>;
+}
+
+/// A model for an accelerator.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadRequest<'a> {
+    /// The checked model.
+    pub model: &'a Model,
+    /// Its graph's file with the model's other files beside it, such as a program for a device; `None` where only bytes came.
+    pub path: Option<&'a Path>,
+    /// Arithmetic of F32 values, on devices that have several.
+    pub precision: Precision,
 }
 
 /// Evaluates nodes on constants with the built-in executor's kernels, for executors in other rooms.
@@ -82,11 +95,17 @@ impl Accelerators {
 
     /// The model on the device asked for. `None`: on the CPU, because that is what was asked for or because the placement
     /// allows it where the device cannot take the model.
-    pub(crate) fn load(&self, model: &Model, placement: &Placement) -> Result<Option<Arc<dyn Graph>>, Failure> {
+    pub(crate) fn load(
+        &self,
+        model: &Model,
+        path: Option<&Path>,
+        placement: &Placement,
+    ) -> Result<Option<Arc<dyn Graph>>, Failure> {
         if placement.device == DeviceKind::Cpu {
             return Ok(None);
         }
-        let reason = match self.on_device(model, placement) {
+        let request = LoadRequest { model, path, precision: placement.precision };
+        let reason = match self.on_device(&request, placement.device) {
             Ok(graph) => return Ok(Some(graph)),
             Err(reason) => reason,
         };
@@ -98,24 +117,46 @@ impl Accelerators {
         Ok(None)
     }
 
-    fn on_device(&self, model: &Model, placement: &Placement) -> Result<Arc<dyn Graph>, Failure> {
+    fn on_device(&self, request: &LoadRequest<'_>, device: DeviceKind) -> Result<Arc<dyn Graph>, Failure> {
         let mut refused = None;
-        for accelerator in self.present.iter().filter(|accelerator| accelerator.kind() == placement.device) {
-            match accelerator.load(model, placement.precision) {
-                Ok(graph) => return Ok(graph),
-                Err(reason) => refused = Some(reason),
+        for accelerator in self.present.iter().filter(|accelerator| accelerator.kind() == device) {
+            for number in by_load(&accelerator.loads()) {
+                match accelerator.load(number, request) {
+                    Ok(graph) => return Ok(graph),
+                    // Another device may have the room, or be alive.
+                    Err(reason) if matches!(reason.kind, ErrorKind::Overloaded | ErrorKind::Unavailable) => {
+                        refused = Some(reason);
+                    }
+                    Err(reason) => return Err(reason),
+                }
             }
         }
-        Err(refused.unwrap_or_else(|| self.missing(placement.device)))
+        Err(refused.unwrap_or_else(|| self.missing(device)))
     }
 
     fn missing(&self, device: DeviceKind) -> Failure {
-        let reasons: Vec<String> =
-            self.absent.iter().map(|report| format!("{}: {}", report.kind, report.detail)).collect();
-        let message = format!("this host has no {device}; {}", reasons.join("; "));
+        let lost = self.present.iter().flat_map(|accelerator| accelerator.reports()).filter(|report| !report.available);
+        let reasons: Vec<String> = self
+            .absent
+            .iter()
+            .cloned()
+            .chain(lost)
+            .map(|report| format!("{}: {}", report.kind, report.detail))
+            .collect();
+        let message = format!("this host has no {device} that works; {}", reasons.join("; "));
         Failure::new(ErrorKind::Unavailable, message)
             .with_hint("start the host where there is one, or with --cpu-fallback")
     }
+}
+
+/// The order in which devices are tried: those with the fewest calls under way first, then the most room. A lost one never is.
+fn by_load(loads: &[DeviceLoad]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..loads.len()).filter(|number| loads[*number].healthy).collect();
+    order.sort_by_key(|number| {
+        let load = &loads[*number];
+        (load.running, Reverse(load.limit_bytes.saturating_sub(load.used_bytes)), *number)
+    });
+    order
 }
 
 #[cfg(test)]
@@ -124,6 +165,16 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+
+    fn load(running: u64, used_bytes: u64, healthy: bool) -> DeviceLoad {
+        DeviceLoad { name: "card".to_owned(), used_bytes, limit_bytes: 100, busy_seconds: 0.0, running, healthy }
+    }
+
+    #[test]
+    fn the_least_busy_device_is_tried_first_and_a_lost_one_never() {
+        let loads = [load(3, 0, true), load(0, 90, true), load(0, 10, true), load(0, 0, false)];
+        assert_eq!(by_load(&loads), [2, 1, 0]);
+    }
 
     struct Refusing;
 
@@ -137,10 +188,10 @@ mod tests {
         }
 
         fn loads(&self) -> Vec<DeviceLoad> {
-            Vec::new()
+            vec![load(0, 0, true)]
         }
 
-        fn load(&self, _: &Model, _: Precision) -> Result<Arc<dyn Graph>, Failure> {
+        fn load(&self, _: usize, _: &LoadRequest<'_>) -> Result<Arc<dyn Graph>, Failure> {
             Err(Failure::new(ErrorKind::Overloaded, "the card is full"))
         }
     }
@@ -166,7 +217,7 @@ mod tests {
     fn the_cpu_takes_a_model_only_where_the_placement_says_so() {
         let mut accelerators = Accelerators::default();
         accelerators.add(Arc::new(Refusing));
-        let load = |placement| accelerators.load(&model(), &placement).map(|graph| graph.is_none());
+        let load = |placement| accelerators.load(&model(), None, &placement).map(|graph| graph.is_none());
         assert!(load(asked(DeviceKind::Cpu, false)).unwrap());
         assert_eq!(accelerators.fallbacks(), 0);
         assert_eq!(load(asked(DeviceKind::Gpu, false)).unwrap_err().kind, ErrorKind::Overloaded);
@@ -179,9 +230,9 @@ mod tests {
         let mut accelerators = Accelerators::default();
         let detail = "libcuda.so.1 cannot be opened".to_owned();
         accelerators.miss(DeviceReport { name: "none", kind: "cuda", available: false, detail });
-        let failure = accelerators.load(&model(), &asked(DeviceKind::Gpu, false)).map(drop).unwrap_err();
+        let failure = accelerators.load(&model(), None, &asked(DeviceKind::Gpu, false)).map(drop).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Unavailable);
-        assert!(failure.message.contains("no gpu") && failure.message.contains("libcuda.so.1"), "{failure}");
+        assert!(failure.message.contains("no gpu that works") && failure.message.contains("libcuda.so.1"), "{failure}");
     }
 
     #[test]

@@ -157,9 +157,10 @@ impl Devices {
     /// allowed, `Unavailable`, `Overloaded` or `Unsupported` where the device is missing, full or without one of the
     /// model's operators.
     pub fn load(&self, source: ModelSource) -> Result<Arc<dyn Graph>, Failure> {
+        let path = if let ModelSource::File(path) = &source { Some(path.clone()) } else { None };
         let (bytes, folder) = read(source)?;
         let model = Model::read(bytes.clone(), folder.as_deref()).map_err(DeviceError::from)?;
-        if let Some(graph) = self.accelerators.load(&model, &self.placement)? {
+        if let Some(graph) = self.accelerators.load(&model, path.as_deref(), &self.placement)? {
             return Ok(graph);
         }
         Ok(match &self.runtime {
