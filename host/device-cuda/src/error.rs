@@ -2,6 +2,7 @@
 
 use scorehost_core::{DType, ErrorKind, Failure, TensorError};
 use scorehost_graph::GraphError;
+use scorehost_plan::PlanError;
 
 /// Why there is no CUDA device, or why it does not load or run a model.
 #[derive(Debug, thiserror::Error)]
@@ -66,24 +67,9 @@ pub enum CudaError {
     /// Operators without a kernel.
     #[error("the CUDA device has no implementation of {}", .0.join(", "))]
     Operators(Vec<String>),
-    /// A node that cannot run with these shapes or attributes.
-    #[error("node '{node}' ({operator}): {problem}")]
-    Node {
-        /// Name of the node.
-        node: String,
-        /// Its operator.
-        operator: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A constant that the device cannot hold.
-    #[error("constant '{name}' is {what}")]
-    Constant {
-        /// Name of the constant.
-        name: String,
-        /// What it is.
-        what: &'static str,
-    },
+    /// A graph that has no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// Inputs other than the signature's.
     #[error("the model takes the inputs [{expected}], got [{actual}]")]
     Inputs {
@@ -102,9 +88,6 @@ pub enum CudaError {
         /// The dtype given.
         actual: DType,
     },
-    /// A file of the model cannot be read.
-    #[error("cannot read the model's data: {0}")]
-    Read(std::io::Error),
     /// The model is unsound.
     #[error(transparent)]
     Model(#[from] GraphError),
@@ -119,10 +102,8 @@ impl From<CudaError> for Failure {
             CudaError::Model(error) => error.into(),
             CudaError::Operators(_) => Self::new(ErrorKind::Unsupported, error.to_string())
                 .with_hint("start the host with --cpu-fallback, which lets the CPU take such models"),
-            CudaError::Node { .. }
-            | CudaError::Constant { .. }
-            | CudaError::Inputs { .. }
-            | CudaError::InputType { .. } => Self::invalid(error.to_string()),
+            CudaError::Plan(error) => error.into(),
+            CudaError::Inputs { .. } | CudaError::InputType { .. } => Self::invalid(error.to_string()),
             CudaError::Memory { .. } | CudaError::Busy { .. } => {
                 Self::new(ErrorKind::Overloaded, "the GPU has not enough room for this call")
                     .with_detail(error.to_string())
@@ -130,9 +111,7 @@ impl From<CudaError> for Failure {
             CudaError::Library { .. } | CudaError::NoDevice | CudaError::Lost { .. } => {
                 Self::new(ErrorKind::Unavailable, error.to_string())
             }
-            CudaError::Call { .. } | CudaError::Compile { .. } | CudaError::Read(_) | CudaError::Output(_) => {
-                Self::internal(error)
-            }
+            CudaError::Call { .. } | CudaError::Compile { .. } | CudaError::Output(_) => Self::internal(error),
         }
     }
 }

@@ -9,7 +9,7 @@ use cudarc::nvrtc::{result, sys};
 use sha2::{Digest, Sha256};
 
 use crate::CudaError;
-use crate::plan::launch::Kernel;
+use scorehost_plan::launch::Kernel;
 
 /// Compiled kernels on disk at most; the oldest go first.
 const MAX_FILES: usize = 4096;

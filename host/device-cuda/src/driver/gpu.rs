@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 
 use super::matrices::Library;
 use super::{CompilerCache, failed, reason};
-use crate::plan::launch::Kernel;
 use crate::{CudaError, GpuReport};
+use scorehost_plan::launch::Kernel;
 
 /// Shared memory that a block gets without asking.
 const FREE_SHARED: u32 = 48 * 1024;

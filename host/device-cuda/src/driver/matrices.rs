@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use scorehost_core::DType;
 
 use crate::CudaError;
-use crate::plan::launch::{Gemm, GemmShape, Place};
+use scorehost_plan::launch::{Gemm, GemmShape, Place};
 
 /// The library's handle, and the algorithms found.
 pub(super) struct Library {

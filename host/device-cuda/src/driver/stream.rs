@@ -9,7 +9,7 @@ use cudarc::driver::{result, sys};
 use super::matrices::Scratch;
 use super::{Gpu, Memory, Pinned};
 use crate::CudaError;
-use crate::plan::launch::{Arg, Place, Work};
+use scorehost_plan::launch::{Arg, Place, Work};
 
 /// A queue of work.
 pub(crate) struct Stream {

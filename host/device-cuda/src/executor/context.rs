@@ -7,9 +7,9 @@ use scorehost_core::Tensor;
 use super::plans::Plans;
 use crate::CudaError;
 use crate::driver::{Gpu, Memory, Pinned, Recording, Stream};
-use crate::plan::launch::{Kernel, Place, Work};
-use crate::plan::view::Base;
-use crate::plan::{Plan, Port};
+use scorehost_plan::launch::{Kernel, Place, Work};
+use scorehost_plan::view::Base;
+use scorehost_plan::{Plan, Port};
 
 /// Recordings kept at most.
 const MAX_RECORDINGS: usize = 32;

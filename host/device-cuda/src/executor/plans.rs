@@ -8,9 +8,9 @@ use scorehost_core::Shape;
 use scorehost_graph::{Graph, Model};
 
 use crate::driver::{Gpu, Memory};
-use crate::plan::constants::Constants;
-use crate::plan::{Plan, Planner, Target, supports};
 use crate::{CudaError, LoadOptions};
+use scorehost_plan::constants::Constants;
+use scorehost_plan::{Dialect, Plan, Planner, Target, supports};
 
 /// Plans kept at most; the one that was not used for longest goes first.
 const MAX_PLANS: usize = 64;
@@ -66,11 +66,9 @@ impl Plans {
             *used = now;
             return Ok(Arc::clone(plan));
         }
-        let target = Target {
-            capability: self.gpu.architecture(),
-            multiprocessors: self.gpu.report.multiprocessors,
-            precision: self.options.precision,
-        };
+        let (capability, multiprocessors) = (self.gpu.architecture(), self.gpu.report.multiprocessors);
+        let dialect = Dialect::Cuda { capability, multiprocessors };
+        let target = Target { dialect, precision: self.options.precision };
         let plan = Planner::plan(&self.graph, shapes, &*self.options.fold, target, &mut state.constants);
         // Constants that a failed plan has numbered are uploaded all the same: the next plan counts on them.
         self.upload(&mut state.constants)?;

@@ -6,11 +6,11 @@ use scorehost_graph::Node;
 use super::attributes::{axis, int, integers, ints};
 use super::convolution::index;
 use super::gather::walk;
+use crate::expression::THREADS;
 use crate::kernels::{self, File};
-use crate::plan::expression::THREADS;
-use crate::plan::launch::{Arg, Cost, Work};
-use crate::plan::planner::{Planner, Value};
-use crate::plan::view::View;
+use crate::launch::{Arg, Cost, Work};
+use crate::planner::{Planner, Value};
+use crate::view::View;
 
 /// The kernels' number of a reduction.
 pub(super) fn operation(name: &str) -> Option<u32> {
@@ -87,7 +87,8 @@ fn over(planner: &mut Planner<'_>, view: &View, gone: &[usize], number: u32) -> 
     let close = gone_sizes.iter().zip(&gone_steps).any(|(size, step)| *size > 1 && *step == 1);
     let by_warp = count >= 32 && (close || total < 4096);
     let entry = if by_warp { "reduce_warp" } else { "reduce_thread" };
-    let kernel = kernels::fixed(File::Reduce, entry, &[("T", name), ("OP", &number.to_string())]);
+    let kernel =
+        kernels::fixed(planner.target.dialect, File::Reduce, entry, &[("T", name), ("OP", &number.to_string())]);
     let args = vec![
         Arg::Place(view.into()),
         Arg::Place((&y).into()),

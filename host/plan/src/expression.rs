@@ -7,7 +7,7 @@ use scorehost_core::DType;
 
 use super::launch::{Arg, Cost, Kernel, Place, Work, words};
 use super::view::{View, elements};
-use crate::kernels;
+use crate::{Dialect, kernels};
 
 /// Views that one kernel reads at most, and operations it does at most.
 const MAX_READS: usize = 10;
@@ -69,7 +69,7 @@ impl Expression {
     }
 
     /// The work that writes the expression to `to`, a view of the expression's shape.
-    pub(crate) fn store(&self, to: &View) -> Result<(Work, Cost), String> {
+    pub(crate) fn store(&self, to: &View, dialect: Dialect) -> Result<(Work, Cost), String> {
         let (mut reads, mut calls) = (Vec::new(), 0);
         self.tree.visit(&mut reads, &mut calls);
         let views: Vec<View> = reads
@@ -84,7 +84,7 @@ impl Expression {
         if count > i32::MAX as u64 {
             return Err(format!("{count} elements are more than this device's kernels index"));
         }
-        let kernel = self.kernel(&reads, &walk, to)?;
+        let kernel = self.kernel(&reads, &walk, to, dialect)?;
         let mut args: Vec<Arg> = views.iter().map(|view| Arg::Place(Place::from(view))).collect();
         args.push(Arg::Place(Place::from(to)));
         args.push(Arg::Words(walk.words()));
@@ -96,7 +96,7 @@ impl Expression {
         Ok((Work::Kernel { kernel, blocks, threads: THREADS, shared: 0, args }, cost))
     }
 
-    fn kernel(&self, reads: &[&View], walk: &Walk, to: &View) -> Result<Kernel, String> {
+    fn kernel(&self, reads: &[&View], walk: &Walk, to: &View, dialect: Dialect) -> Result<Kernel, String> {
         let stored =
             |dtype| kernels::name(dtype).ok_or_else(|| "strings cannot be computed with on this device".to_owned());
         let (rank, pack, out) = (walk.sizes.len(), walk.pack, stored(to.dtype)?);
@@ -157,7 +157,7 @@ impl Expression {
         } else {
             line(&mut text, format_args!("y[at_y] = r.v[0];\n}}"));
         }
-        Ok(kernels::generated("elementwise", &text))
+        Ok(kernels::generated(dialect, "elementwise", &text))
     }
 }
 

@@ -5,12 +5,12 @@ use scorehost_graph::Node;
 
 use super::attributes::{axis, float, int, integers, ints};
 use super::convolution::index;
+use crate::constants::Form;
+use crate::expression::THREADS;
 use crate::kernels::{self, File};
-use crate::plan::constants::Form;
-use crate::plan::expression::THREADS;
-use crate::plan::launch::{Arg, Cost, Work};
-use crate::plan::planner::{Planner, Value};
-use crate::plan::view::View;
+use crate::launch::{Arg, Cost, Work};
+use crate::planner::{Planner, Value};
+use crate::view::View;
 
 /// A kernel of one warp a row.
 fn rows(
@@ -22,7 +22,7 @@ fn rows(
     passes: u64,
 ) -> Result<(), String> {
     let name = kernels::name(x.dtype).ok_or("strings cannot be computed with on this device")?;
-    let kernel = kernels::fixed(File::Rows, entry, &[("T", name)]);
+    let kernel = kernels::fixed(planner.target.dialect, File::Rows, entry, &[("T", name)]);
     let threads = if entry == "running_sum" { count } else { count * 32 };
     let cost = Cost { bytes: passes * x.elements() * x.dtype.size().unwrap_or(1) as u64, operations: 8 * x.elements() };
     if count > 0 && x.elements() > 0 {

@@ -3,35 +3,35 @@
 use scorehost_core::{DType, Tensor};
 use scorehost_graph::{Attribute, Node};
 
-pub(in crate::plan) fn int(node: &Node, name: &str, default: i64) -> i64 {
+pub(crate) fn int(node: &Node, name: &str, default: i64) -> i64 {
     match node.attributes.get(name) {
         Some(Attribute::Int(value)) => *value,
         _ => default,
     }
 }
 
-pub(in crate::plan) fn float(node: &Node, name: &str, default: f32) -> f32 {
+pub(crate) fn float(node: &Node, name: &str, default: f32) -> f32 {
     match node.attributes.get(name) {
         Some(Attribute::Float(value)) => *value,
         _ => default,
     }
 }
 
-pub(in crate::plan) fn text<'a>(node: &'a Node, name: &str, default: &'a str) -> &'a str {
+pub(crate) fn text<'a>(node: &'a Node, name: &str, default: &'a str) -> &'a str {
     match node.attributes.get(name) {
         Some(Attribute::String(value)) => std::str::from_utf8(value).unwrap_or(default),
         _ => default,
     }
 }
 
-pub(in crate::plan) fn ints(node: &Node, name: &str) -> Option<Vec<i64>> {
+pub(crate) fn ints(node: &Node, name: &str) -> Option<Vec<i64>> {
     match node.attributes.get(name) {
         Some(Attribute::Ints(values)) => Some(values.clone()),
         _ => None,
     }
 }
 
-pub(in crate::plan) fn floats(node: &Node, name: &str) -> Option<Vec<f32>> {
+pub(crate) fn floats(node: &Node, name: &str) -> Option<Vec<f32>> {
     match node.attributes.get(name) {
         Some(Attribute::Floats(values)) => Some(values.clone()),
         _ => None,
@@ -39,7 +39,7 @@ pub(in crate::plan) fn floats(node: &Node, name: &str) -> Option<Vec<f32>> {
 }
 
 /// A dimension counted from the end where negative.
-pub(in crate::plan) fn axis(value: i64, rank: usize) -> Result<usize, String> {
+pub(crate) fn axis(value: i64, rank: usize) -> Result<usize, String> {
     let at = if value < 0 { value + rank as i64 } else { value };
     usize::try_from(at)
         .ok()
@@ -48,7 +48,7 @@ pub(in crate::plan) fn axis(value: i64, rank: usize) -> Result<usize, String> {
 }
 
 /// Elements of an integer constant.
-pub(in crate::plan) fn integers(tensor: &Tensor) -> Result<Vec<i64>, String> {
+pub(crate) fn integers(tensor: &Tensor) -> Result<Vec<i64>, String> {
     let data = tensor.data();
     Ok(match tensor.dtype() {
         DType::I64 => data.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect(),
@@ -59,7 +59,7 @@ pub(in crate::plan) fn integers(tensor: &Tensor) -> Result<Vec<i64>, String> {
 }
 
 /// Elements of a floating-point constant.
-pub(in crate::plan) fn numbers(tensor: &Tensor) -> Result<Vec<f32>, String> {
+pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f32>, String> {
     let data = tensor.data();
     Ok(match tensor.dtype() {
         DType::F32 => data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),

@@ -12,16 +12,42 @@ use super::integers::Integers;
 use super::launch::{Cost, Launch, Place, Work};
 use super::view::{Base, View, channels_last, dense, elements};
 use super::{Plan, Port, arena, lower};
-use crate::CudaError;
+use crate::PlanError;
 use scorehost_core::Precision;
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// Compute capability, such as 90.
-    pub(crate) capability: u32,
-    pub(crate) multiprocessors: u32,
-    pub(crate) precision: Precision,
+pub struct Target {
+    /// The family of devices.
+    pub dialect: Dialect,
+    /// Arithmetic.
+    pub precision: Precision,
+}
+
+/// What differs between families of devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// CUDA C++; products go to NVIDIA's library.
+    Cuda {
+        /// Compute capability, such as 90.
+        capability: u32,
+        /// Streaming multiprocessors.
+        multiprocessors: u32,
+    },
+}
+
+impl Dialect {
+    /// Whether products of narrow floats have instructions of their own that our kernels use.
+    pub(crate) const fn has_tensor_cores(self) -> bool {
+        let Self::Cuda { capability, .. } = self;
+        capability >= 80
+    }
+
+    /// Parts of the device that run blocks of their own.
+    pub(crate) const fn units(self) -> u32 {
+        let Self::Cuda { multiprocessors, .. } = self;
+        multiprocessors
+    }
 }
 
 /// What a value is while planning.
@@ -35,7 +61,8 @@ pub(crate) enum Value {
     Pending(Expression),
 }
 
-pub(crate) struct Planner<'a> {
+/// The state of planning one graph for one set of input shapes.
+pub struct Planner<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) fold: &'a dyn Fold,
     pub(crate) target: Target,
@@ -51,13 +78,16 @@ pub(crate) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     /// The plan of a graph for these shapes of its inputs, in the signature's order.
-    pub(crate) fn plan(
+    ///
+    /// # Errors
+    /// `Node` naming what cannot run with these shapes, `Constant` and `Read` for constants that no device can hold.
+    pub fn plan(
         graph: &'a Graph,
         inputs: &[Shape],
         fold: &'a dyn Fold,
         target: Target,
         constants: &'a mut Constants,
-    ) -> Result<Plan, CudaError> {
+    ) -> Result<Plan, PlanError> {
         let mut planner = Self {
             graph,
             fold,
@@ -76,7 +106,7 @@ impl<'a> Planner<'a> {
         let ports = planner.inputs(inputs);
         for node in &graph.nodes {
             planner.node = Arc::clone(&node.name);
-            planner.lower(node).map_err(|problem| CudaError::Node {
+            planner.lower(node).map_err(|problem| PlanError::Node {
                 node: node.name.to_string(),
                 operator: node.operator.to_string(),
                 problem,
@@ -139,12 +169,12 @@ impl<'a> Planner<'a> {
         Integers(self.fold).fold(node, &inputs)
     }
 
-    fn finish(mut self, inputs: Vec<(Place, DType, Shape)>) -> Result<Plan, CudaError> {
+    fn finish(mut self, inputs: Vec<(Place, DType, Shape)>) -> Result<Plan, PlanError> {
         let mut outputs = Vec::new();
         for (index, id) in self.graph.outputs.iter().enumerate() {
             self.node = Arc::clone(&self.graph.values[id.0]);
             let declared = self.graph.signature.outputs[index].dtype;
-            outputs.push(self.output(*id, declared).map_err(|problem| CudaError::Node {
+            outputs.push(self.output(*id, declared).map_err(|problem| PlanError::Node {
                 node: self.graph.values[id.0].to_string(),
                 operator: "output".to_owned(),
                 problem,
@@ -332,7 +362,7 @@ impl<'a> Planner<'a> {
         if to.elements() == 0 {
             return Ok(());
         }
-        let (work, cost) = expression.store(to)?;
+        let (work, cost) = expression.store(to, self.target.dialect)?;
         self.launch(work, cost);
         Ok(())
     }
@@ -367,10 +397,10 @@ fn uses(graph: &Graph) -> Vec<u32> {
     uses
 }
 
-fn constant(initialiser: &Initialiser, name: &str) -> Result<Tensor, CudaError> {
+fn constant(initialiser: &Initialiser, name: &str) -> Result<Tensor, PlanError> {
     match initialiser {
         Initialiser::Tensor(tensor) => Ok(tensor.clone()),
-        Initialiser::External(external) => Ok(external.read().map_err(CudaError::Read)??),
-        Initialiser::Unsupported { what } => Err(CudaError::Constant { name: name.to_owned(), what }),
+        Initialiser::External(external) => Ok(external.read().map_err(PlanError::Read)??),
+        Initialiser::Unsupported { what } => Err(PlanError::Constant { name: name.to_owned(), what }),
     }
 }

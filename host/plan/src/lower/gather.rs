@@ -6,11 +6,11 @@ use scorehost_graph::Node;
 use super::Lower;
 use super::attributes::{axis, int, integers, ints, text};
 use super::convolution::index;
+use crate::expression::THREADS;
 use crate::kernels::{self, File};
-use crate::plan::expression::THREADS;
-use crate::plan::launch::{Arg, Cost, Work, words};
-use crate::plan::planner::Planner;
-use crate::plan::view::{View, dense};
+use crate::launch::{Arg, Cost, Work, words};
+use crate::planner::Planner;
+use crate::view::{View, dense};
 
 /// Dimensions that the kernels' structures hold.
 pub(super) const MAX_RANK: usize = 8;
@@ -52,7 +52,7 @@ fn launch(
 ) -> Result<(), String> {
     let (name, index_name) =
         (kernels::name(y.dtype).ok_or("strings are not on this device")?, kernels::name(indices).ok_or("bad indices")?);
-    let kernel = kernels::fixed(File::Gather, entry, &[("T", name), ("I", index_name)]);
+    let kernel = kernels::fixed(planner.target.dialect, File::Gather, entry, &[("T", name), ("I", index_name)]);
     let total = index(y.elements())?;
     args.push(Arg::Int(total as i32));
     let cost = Cost { bytes: 2 * y.elements() * y.dtype.size().unwrap_or(1) as u64, operations: 0 };
@@ -223,7 +223,7 @@ fn old_value(planner: &mut Planner<'_>, node: &Node, stored: DType) -> Result<Ar
         return Ok(Arg::Null);
     }
     let tensor = scorehost_core::Tensor::from_f32([1u64].as_slice(), &[value]).map_err(|error| error.to_string())?;
-    Ok(Arg::Place((&planner.constant(&tensor, stored, crate::plan::constants::Form::Plain)?).into()))
+    Ok(Arg::Place((&planner.constant(&tensor, stored, crate::constants::Form::Plain)?).into()))
 }
 
 fn tile(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {

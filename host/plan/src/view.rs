@@ -4,7 +4,7 @@ use scorehost_core::DType;
 
 /// What holds elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Base {
+pub enum Base {
     /// A buffer of the plan.
     Buffer(usize),
     /// A constant that all plans of a loaded graph share.

@@ -4,11 +4,11 @@ use scorehost_graph::Node;
 
 use super::attributes::{int, ints};
 use super::convolution::{Window, index};
+use crate::expression::THREADS;
 use crate::kernels::{self, File};
-use crate::plan::expression::THREADS;
-use crate::plan::launch::{Arg, Cost, Work};
-use crate::plan::planner::Planner;
-use crate::plan::view::channels_last;
+use crate::launch::{Arg, Cost, Work};
+use crate::planner::Planner;
+use crate::view::channels_last;
 
 pub(super) fn pool(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
     let id = planner.input(node, 0)?;
@@ -31,7 +31,7 @@ pub(super) fn pool(planner: &mut Planner<'_>, node: &Node) -> Result<(), String>
         _ => 2,
     };
     let name = kernels::name(x.dtype).ok_or("strings cannot be pooled")?;
-    let kernel = kernels::fixed(File::Conv, "pool", &[("T", name), ("ACT", "0"), ("VEC", "1")]);
+    let kernel = kernels::fixed(planner.target.dialect, File::Conv, "pool", &[("T", name), ("ACT", "0"), ("VEC", "1")]);
     let total = index(y.elements())?;
     let mut args =
         vec![Arg::Place((&x).into()), Arg::Place((&y).into()), Arg::Words(window.words(1, &x, &y)), Arg::Int(mode)];

@@ -3,7 +3,7 @@
 use super::launch::Launch;
 
 /// Alignment of every buffer, enough for the widest access and for the matrix library.
-pub(crate) const ALIGN: u64 = 256;
+pub const ALIGN: u64 = 256;
 
 /// Offsets of all buffers, and the bytes that hold them. Buffers below `pinned` live through the whole plan.
 pub(crate) fn place(sizes: &[u64], launches: &[Launch], pinned: &[bool]) -> (Vec<u64>, u64) {

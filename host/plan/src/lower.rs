@@ -67,7 +67,8 @@ fn fused(name: &str) -> Option<Lower> {
 }
 
 /// Whether this room has kernels for a node.
-pub(crate) fn supports(node: &Node) -> bool {
+#[must_use]
+pub fn supports(node: &Node) -> bool {
     // Outputs beyond the first that only training or rare models ask for.
     let single = matches!(&*node.operator, "MaxPool" | "BatchNormalization" | "LayerNormalization" | "Dropout");
     // Dropout that is told at run time to drop.
@@ -76,7 +77,7 @@ pub(crate) fn supports(node: &Node) -> bool {
 }
 
 pub(super) fn node(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
-    let lower = find(node).ok_or("the CUDA device has no kernel for it")?;
+    let lower = find(node).ok_or("this device has no kernel for it")?;
     lower(planner, node)
 }
 

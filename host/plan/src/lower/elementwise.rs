@@ -7,9 +7,9 @@ use scorehost_graph::Node;
 
 use super::Lower;
 use super::attributes::{float, int, text};
+use crate::expression::{Expression, Tree};
 use crate::kernels;
-use crate::plan::expression::{Expression, Tree};
-use crate::plan::planner::{Planner, Value};
+use crate::planner::{Planner, Value};
 
 pub(super) fn find(name: &str) -> Option<Lower> {
     Some(match name {

@@ -6,11 +6,11 @@ use scorehost_graph::Node;
 use super::attributes::{float, floats, int, integers, ints, numbers, text};
 use super::convolution::index;
 use super::gather::MAX_RANK;
+use crate::expression::THREADS;
 use crate::kernels::{self, File};
-use crate::plan::expression::THREADS;
-use crate::plan::launch::{Arg, Cost, Work, words};
-use crate::plan::planner::Planner;
-use crate::plan::view::{View, dense};
+use crate::launch::{Arg, Cost, Work, words};
+use crate::planner::Planner;
+use crate::view::{View, dense};
 
 pub(super) fn resize(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
     let id = planner.input(node, 0)?;
@@ -31,7 +31,7 @@ pub(super) fn resize(planner: &mut Planner<'_>, node: &Node) -> Result<(), Strin
     let scale = target.words(node, &x, mode != "nearest")?;
     let total = index(y.elements())?;
     let name = kernels::name(x.dtype).ok_or("strings cannot be resized")?;
-    let kernel = kernels::fixed(File::Gather, "resize", &[("T", name), ("I", "i64")]);
+    let kernel = kernels::fixed(planner.target.dialect, File::Gather, "resize", &[("T", name), ("I", "i64")]);
     let args = vec![Arg::Place((&x).into()), Arg::Place((&y).into()), Arg::Words(scale), Arg::Int(total as i32)];
     let cost =
         Cost { bytes: (x.elements() + y.elements()) * x.dtype.size().unwrap_or(1) as u64, operations: y.elements() };

@@ -8,12 +8,12 @@ use scorehost_graph::Node;
 
 use super::attributes::{float, int, ints, text};
 use super::elementwise::literal;
+use crate::constants::Form;
+use crate::expression::{Expression, THREADS, Tree};
 use crate::kernels::{self, File};
-use crate::plan::constants::Form;
-use crate::plan::expression::{Expression, THREADS, Tree};
-use crate::plan::launch::{Arg, Cost, Gemm, GemmShape, Kernel, Place, Work, words};
-use crate::plan::planner::{Planner, Value};
-use crate::plan::view::{View, channels_last, elements};
+use crate::launch::{Arg, Cost, Gemm, GemmShape, Kernel, Place, Work, words};
+use crate::planner::{Planner, Value};
+use crate::view::{View, channels_last, elements};
 use scorehost_core::Precision;
 
 /// Bytes that tensor-core kernels copy at once.
@@ -230,7 +230,8 @@ impl Convolution<'_> {
         let flat = self.x.shape.len() < 5;
         let (channels, out) = (self.x.shape[1], self.weights.shape()[0]);
         let narrow = self.x.dtype != DType::F32;
-        let tensor_cores = planner.target.capability >= 80 && (narrow || planner.target.precision == Precision::Tf32);
+        let tensor_cores =
+            planner.target.dialect.has_tensor_cores() && (narrow || planner.target.precision == Precision::Tf32);
         let one = kh == 1 && kw == 1 && self.groups == 1;
         let still = self.window.stride == [1; 3] && self.window.pad == [0; 3] && self.window.end == [0; 3];
         let chunk = CHUNK / self.x.dtype.size().unwrap_or(4) as u64;
@@ -251,11 +252,17 @@ impl Convolution<'_> {
         activation(text(self.node, "activation", "")).map(|number| number.to_string())
     }
 
-    fn kernel(&self, file: File, entry: &'static str, more: &[(&str, &str)]) -> Result<Kernel, String> {
+    fn kernel(
+        &self,
+        planner: &Planner<'_>,
+        file: File,
+        entry: &'static str,
+        more: &[(&str, &str)],
+    ) -> Result<Kernel, String> {
         let (name, act) = (kernels::name(self.x.dtype).ok_or("strings cannot be convolved")?, self.act()?);
         let mut definitions = vec![("T", name), ("ACT", &*act)];
         definitions.extend(more);
-        Ok(kernels::fixed(file, entry, &definitions))
+        Ok(kernels::fixed(planner.target.dialect, file, entry, &definitions))
     }
 
     /// The ends of all argument lists: alpha and beta of the activation.
@@ -277,7 +284,7 @@ impl Convolution<'_> {
 
     fn direct(self, planner: &mut Planner<'_>) -> Result<(), String> {
         let w = planner.constant(&self.weights, self.x.dtype, Form::Plain)?;
-        let kernel = self.kernel(File::Conv, "conv_direct", &[("VEC", "1")])?;
+        let kernel = self.kernel(planner, File::Conv, "conv_direct", &[("VEC", "1")])?;
         let total = index(self.y.elements())?;
         let mut args = vec![
             Arg::Place((&self.x).into()),
@@ -303,7 +310,7 @@ impl Convolution<'_> {
             .into_iter()
             .find(|pack| pack * size <= 16 && self.x.shape[1].is_multiple_of(*pack))
             .unwrap_or(1);
-        let kernel = self.kernel(File::Conv, "conv_depthwise", &[("VEC", &pack.to_string())])?;
+        let kernel = self.kernel(planner, File::Conv, "conv_depthwise", &[("VEC", &pack.to_string())])?;
         let threads = index(self.y.elements())? / pack as u32;
         let mut args = vec![
             Arg::Place((&self.x).into()),
@@ -383,7 +390,7 @@ impl Convolution<'_> {
         let depth = self.weights.shape()[1..].iter().product::<u64>();
         let pixels = self.y.elements() / self.y.shape[1];
         let patches = planner.buffer(self.x.dtype, vec![pixels, depth]);
-        let kernel = self.kernel(File::Conv, "gather_patches", &[("VEC", "1")])?;
+        let kernel = self.kernel(planner, File::Conv, "gather_patches", &[("VEC", "1")])?;
         let total = index(pixels * depth)?;
         let mut window = self.window.words(self.groups as i64, &self.x, &self.y);
         if let Some(count) = window.last_mut() {
@@ -420,10 +427,10 @@ impl Convolution<'_> {
             depth,
             self.groups,
             &self.x,
-            planner.target.multiprocessors,
+            planner.target.dialect.units(),
         );
         let parts = (tile.splits > 1).then(|| planner.buffer(DType::F32, vec![tile.splits, pixels, self.y.shape[1]]));
-        let kernel = self.kernel(File::Igemm, "igemm", &tile.definitions())?;
+        let kernel = self.kernel(planner, File::Igemm, "igemm", &tile.definitions())?;
         let [_, height, width] = self.window.input;
         let [_, out_height, out_width] = self.window.output;
         let (pads, strides, dilations) = (self.window.pad, self.window.stride, self.window.dilation);
@@ -592,7 +599,12 @@ pub(super) fn transposed(planner: &mut Planner<'_>, node: &Node) -> Result<(), S
     let w = planner.constant(&weights, x.dtype, Form::Plain)?;
     let bias = bias(planner, node)?;
     let name = kernels::name(x.dtype).ok_or("strings cannot be convolved")?;
-    let kernel = kernels::fixed(File::Conv, "conv_transposed", &[("T", name), ("ACT", "0"), ("VEC", "1")]);
+    let kernel = kernels::fixed(
+        planner.target.dialect,
+        File::Conv,
+        "conv_transposed",
+        &[("T", name), ("ACT", "0"), ("VEC", "1")],
+    );
     let total = index(y.elements())?;
     let args = vec![
         Arg::Place((&x).into()),

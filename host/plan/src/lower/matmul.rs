@@ -7,12 +7,12 @@ use scorehost_graph::{Node, ValueId};
 
 use super::attributes::{float, int, text};
 use super::elementwise::{broadcast, literal};
+use crate::constants::Form;
+use crate::expression::{Expression, THREADS, Tree};
 use crate::kernels::{self, File};
-use crate::plan::constants::Form;
-use crate::plan::expression::{Expression, THREADS, Tree};
-use crate::plan::launch::{Arg, Cost, Gemm, GemmShape, Place, Work, words};
-use crate::plan::planner::{Planner, Value};
-use crate::plan::view::{View, elements};
+use crate::launch::{Arg, Cost, Gemm, GemmShape, Place, Work, words};
+use crate::planner::{Planner, Value};
+use crate::view::{View, elements};
 use scorehost_core::Precision;
 
 pub(super) fn matmul(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
@@ -316,7 +316,7 @@ fn laid(view: &View, batch: &[u64]) -> Option<Laid> {
 /// One thread an element, for element types without a library.
 fn plain(planner: &mut Planner<'_>, a: &View, b: &View, out: &View, batch: &[u64]) -> Result<(), String> {
     let name = kernels::name(a.dtype).ok_or("strings cannot be multiplied")?;
-    let kernel = kernels::fixed(File::Gather, "multiply", &[("T", name), ("I", "i64")]);
+    let kernel = kernels::fixed(planner.target.dialect, File::Gather, "multiply", &[("T", name), ("I", "i64")]);
     let walk = |view: &View| {
         let rank = view.shape.len();
         let full = view.expanded(&[batch, &view.shape[rank - 2..]].concat()).ok_or("does not broadcast")?;

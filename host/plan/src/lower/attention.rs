@@ -5,9 +5,9 @@ use scorehost_graph::Node;
 
 use super::attributes::{float, int, text};
 use crate::kernels::{self, File};
-use crate::plan::launch::{Arg, Cost, Work, words};
-use crate::plan::planner::Planner;
-use crate::plan::view::View;
+use crate::launch::{Arg, Cost, Work, words};
+use crate::planner::Planner;
+use crate::view::View;
 
 /// The largest head that the kernels hold in registers.
 pub(super) const LARGEST_HEAD: u64 = 128;
@@ -86,14 +86,16 @@ fn launch(planner: &mut Planner<'_>, [q, k, v, y]: [&View; 4], mask: Option<&Vie
     let keys = k.shape[2];
     let aligned = |view: &&View| view.start % 8 == 0 && view.steps[..3].iter().all(|step| step % 8 == 0);
     let narrow = matches!(q.dtype, DType::F16 | DType::BF16);
-    let tensor =
-        narrow && planner.target.capability >= 80 && size.is_multiple_of(16) && [q, k, v, y].iter().all(aligned);
+    let tensor = narrow
+        && planner.target.dialect.has_tensor_cores()
+        && size.is_multiple_of(16)
+        && [q, k, v, y].iter().all(aligned);
     let (name, size_text) = (kernels::name(q.dtype).ok_or("strings cannot be attended to")?, size.to_string());
     if !matches!(q.dtype, DType::F16 | DType::BF16 | DType::F32) {
         return Err(format!("{} is not attended to on this device", q.dtype));
     }
     let definitions = [("T", name), ("HEAD", &*size_text), ("TENSOR", if tensor { "1" } else { "0" })];
-    let kernel = kernels::fixed(File::Attention, "attention", &definitions);
+    let kernel = kernels::fixed(planner.target.dialect, File::Attention, "attention", &definitions);
     let mut fields = words([heads as i64, queries as i64, keys as i64]);
     for view in [q, k, v, y] {
         fields.extend(words(view.steps[..3].iter().copied()));

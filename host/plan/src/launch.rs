@@ -8,16 +8,20 @@ use super::view::{Base, View};
 
 /// Source of one kernel, complete, and the name of its function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Kernel {
-    pub(crate) source: Arc<str>,
-    pub(crate) entry: &'static str,
+pub struct Kernel {
+    /// Source text.
+    pub source: Arc<str>,
+    /// Name of the function.
+    pub entry: &'static str,
 }
 
 /// A place in a base, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) base: Base,
-    pub(crate) offset: u64,
+pub struct Place {
+    /// What holds the elements.
+    pub base: Base,
+    /// Bytes from its start.
+    pub offset: u64,
 }
 
 impl From<&View> for Place {
@@ -29,10 +33,14 @@ impl From<&View> for Place {
 
 /// One argument of a kernel.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Arg {
+pub enum Arg {
+    /// An address.
     Place(Place),
+    /// No address.
     Null,
+    /// A 32-bit integer.
     Int(i32),
+    /// A 32-bit float.
     Float(f32),
     /// A structure of 32-bit fields.
     Words(Vec<u32>),
@@ -45,52 +53,84 @@ pub(crate) fn words(ints: impl IntoIterator<Item = i64>) -> Vec<u32> {
 
 /// A product of row-major matrices: `d = epilogue(alpha * a b + c + bias)`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Gemm {
-    pub(crate) a: Place,
-    pub(crate) b: Place,
-    pub(crate) d: Place,
+pub struct Gemm {
+    /// Left matrix.
+    pub a: Place,
+    /// Right matrix.
+    pub b: Place,
+    /// Result.
+    pub d: Place,
     /// Added before the epilogue; laid out as `d`.
-    pub(crate) residual: Option<Place>,
+    pub residual: Option<Place>,
     /// One element a column.
-    pub(crate) bias: Option<Place>,
-    pub(crate) relu: bool,
-    pub(crate) alpha: f32,
-    pub(crate) shape: GemmShape,
+    pub bias: Option<Place>,
+    /// Whether the epilogue is max(x, 0).
+    pub relu: bool,
+    /// Factor of the product.
+    pub alpha: f32,
+    /// Sizes and steps.
+    pub shape: GemmShape,
 }
 
 /// What decides which algorithm fits a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct GemmShape {
-    pub(crate) dtype: DType,
-    pub(crate) rows: u64,
-    pub(crate) columns: u64,
-    pub(crate) depth: u64,
+pub struct GemmShape {
+    /// Element type of all matrices.
+    pub dtype: DType,
+    /// Rows of the result.
+    pub rows: u64,
+    /// Columns of the result.
+    pub columns: u64,
+    /// Columns of the left matrix.
+    pub depth: u64,
     /// Whether `a` is stored as `[depth, rows]`, and `b` as `[columns, depth]`.
-    pub(crate) turned: [bool; 2],
+    pub turned: [bool; 2],
     /// Elements from one row to the next of `a`, `b` and `d` as they are stored.
-    pub(crate) pitch: [i64; 3],
-    pub(crate) batch: u64,
+    pub pitch: [i64; 3],
+    /// Products.
+    pub batch: u64,
     /// Elements from one matrix to the next.
-    pub(crate) step: [i64; 3],
+    pub step: [i64; 3],
     /// Whether F32 may be rounded to TF32.
-    pub(crate) tf32: bool,
+    pub tf32: bool,
 }
 
 /// One piece of work.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Work {
-    Kernel { kernel: Kernel, blocks: [u32; 3], threads: u32, shared: u32, args: Vec<Arg> },
+pub enum Work {
+    /// A kernel over a grid of blocks.
+    Kernel {
+        /// The function.
+        kernel: Kernel,
+        /// Blocks of the grid.
+        blocks: [u32; 3],
+        /// Threads of a block.
+        threads: u32,
+        /// Bytes of memory that a block's threads share, beyond what the source declares.
+        shared: u32,
+        /// Arguments in the function's order.
+        args: Vec<Arg>,
+    },
+    /// A matrix product of the device's library.
     Gemm(Gemm),
-    Zero { at: Place, bytes: u64 },
+    /// Zeros.
+    Zero {
+        /// The first byte.
+        at: Place,
+        /// How many.
+        bytes: u64,
+    },
 }
 
 /// Work, and the node it belongs to, for messages.
 #[derive(Clone, Debug)]
-pub(crate) struct Launch {
-    pub(crate) node: Arc<str>,
-    pub(crate) work: Work,
+pub struct Launch {
+    /// Name of the node.
+    pub node: Arc<str>,
+    /// What to do.
+    pub work: Work,
     /// Bytes read and written, and floating-point operations, at least.
-    pub(crate) cost: Cost,
+    pub cost: Cost,
 }
 
 /// The least that some work must move and compute.

@@ -8,9 +8,9 @@ use scorehost_graph::Node;
 use super::Lower;
 use super::attributes::{axis, int, integers, ints, text};
 use super::elementwise::broadcast;
-use crate::plan::expression::{Expression, Tree};
-use crate::plan::planner::{Planner, Value};
-use crate::plan::view::{View, channels_last};
+use crate::expression::{Expression, Tree};
+use crate::planner::{Planner, Value};
+use crate::view::{View, channels_last};
 
 pub(super) fn find(name: &str) -> Option<Lower> {
     Some(match name {

@@ -20,10 +20,10 @@ pub(crate) enum Form {
 
 /// Constants of a graph, in the order of their first use.
 #[derive(Default)]
-pub(crate) struct Constants {
+pub struct Constants {
     by_key: HashMap<([u8; 32], DType, Form), usize>,
     /// Bytes that are not on the device yet; empty once they are.
-    pub(crate) pending: Vec<(usize, Vec<u8>)>,
+    pub pending: Vec<(usize, Vec<u8>)>,
     pub(crate) count: usize,
     /// Digests of large tensors by address; the bytes are kept, so that no other tensor can come to the same address.
     digests: HashMap<(usize, usize), ([u8; 32], Bytes)>,
