@@ -1,0 +1,40 @@
+//! The only part that calls OpenCL. What it gives out is safe to use: every object has one owner, memory is counted, and work is
+//! waited for before what it borrows is given back.
+//!
+//! `ocl` is the binding; its calls end in the forwarders of [`entry`], which reach the library that [`library`] opens at run time.
+
+mod cache;
+mod device;
+mod entry;
+mod event;
+mod inventory;
+mod kernel;
+pub(crate) mod library;
+mod memory;
+mod program;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+#[allow(unused_imports, reason = "the parts that use all of it follow")]
+pub(crate) use cache::ProgramCache;
+#[allow(unused_imports, reason = "the parts that use all of it follow")]
+pub(crate) use device::Device;
+#[allow(unused_imports, reason = "the parts that use all of it follow")]
+pub(crate) use event::Event;
+pub use inventory::{DeviceInfo, DeviceType};
+#[allow(unused_imports, reason = "the parts that use all of it follow")]
+pub(crate) use inventory::{Found, find};
+#[allow(unused_imports, reason = "the parts that use all of it follow")]
+pub(crate) use kernel::{Arg, Kernel, Parameter};
+#[allow(unused_imports, reason = "the parts that use all of it follow")]
+pub(crate) use memory::Buffer;
+#[allow(unused_imports, reason = "the parts that use all of it follow")]
+pub(crate) use program::Program;
+#[allow(unused_imports, reason = "the parts that use all of it follow")]
+pub(crate) use queue::{Batch, Grid, Queue};
+
+/// What OpenCL says, in one line: its name of the code where there is one.
+fn reason(error: &ocl::core::Error) -> String {
+    error.api_status().map_or_else(|| error.to_string().trim().to_owned(), |status| status.to_string())
+}

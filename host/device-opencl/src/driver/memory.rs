@@ -1,0 +1,82 @@
+//! Memory on a device.
+#![expect(unsafe_code, reason = "OpenCL's allocation")]
+
+use std::sync::Arc;
+
+use ocl::core::{self, BufferRegion, Mem};
+use ocl::flags::MemFlags;
+
+use super::Device;
+use crate::OpenClError;
+
+/// Bytes on a device, or a part of such bytes, which keeps the whole alive.
+#[derive(Clone)]
+pub(crate) struct Buffer {
+    owner: Arc<Owner>,
+    pub(super) handle: Mem,
+    bytes: u64,
+}
+
+/// What is counted against the device's budget until the last part of it is gone.
+struct Owner {
+    device: Arc<Device>,
+    bytes: u64,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.device.release(self.bytes);
+    }
+}
+
+impl Buffer {
+    /// Memory of unknown content.
+    ///
+    /// # Errors
+    /// `Memory` where it exceeds the budget, `Largest` where no single buffer can be that long, or what the driver says.
+    pub(crate) fn new(device: &Arc<Device>, bytes: u64) -> Result<Self, OpenClError> {
+        device.check()?;
+        let largest = device.info.largest_buffer;
+        if bytes > largest {
+            return Err(OpenClError::Largest { device: device.info.name.clone(), wanted: bytes, largest });
+        }
+        device.reserve(bytes)?;
+        let owner = Arc::new(Owner { device: Arc::clone(device), bytes });
+        // OpenCL has no buffers of length 0.
+        let length = bytes.max(1) as usize;
+        // SAFETY: no memory of the host's is handed over.
+        let handle = unsafe { core::create_buffer::<_, u8>(&device.context, MemFlags::READ_WRITE, length, None) }
+            .map_err(device.failed("clCreateBuffer"))
+            .map_err(|error| match error {
+                OpenClError::Memory { .. } => device.full(bytes),
+                error => error,
+            })?;
+        Ok(Self { owner, handle, bytes })
+    }
+
+    /// A part of this memory; `offset` is a multiple of [`crate::DeviceInfo::alignment`].
+    pub(crate) fn part(&self, offset: u64, bytes: u64) -> Result<Self, OpenClError> {
+        self.check(offset, bytes)?;
+        let region = BufferRegion::<u8>::new(offset as usize, bytes.max(1) as usize);
+        let handle = core::create_sub_buffer(&self.handle, MemFlags::READ_WRITE, &region)
+            .map_err(self.device().failed("clCreateSubBuffer"))?;
+        Ok(Self { owner: Arc::clone(&self.owner), handle, bytes })
+    }
+
+    /// Length in bytes.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn device(&self) -> &Arc<Device> {
+        &self.owner.device
+    }
+
+    /// Whether a range is inside.
+    pub(super) fn check(&self, offset: u64, bytes: u64) -> Result<(), OpenClError> {
+        match offset.checked_add(bytes) {
+            Some(end) if end <= self.bytes => Ok(()),
+            _ => Err(OpenClError::Range { offset, bytes, length: self.bytes }),
+        }
+    }
+}
