@@ -9,14 +9,16 @@ use scorehost_control::{
     Control, Difference, Latency, LiveReplicas, LogFeed, LogTail, Reports, ServiceLogs, VersionReport, wire,
 };
 use scorehost_core::{BoxFuture, Failure, LogLevel, ServiceName};
+use scorehost_device::{DeviceReport, Devices};
 use scorehost_ingress::{Body, Counters, Management, Span, StatisticsSource};
-use scorehost_memory::{GraphSnapshot, ModelMemory};
+use scorehost_memory::GraphSnapshot;
 use scorehost_telemetry::metrics::LiveService;
 use scorehost_telemetry::{
     ComparisonSnapshot, Comparisons, Followed, Follower, LogBook, LogLine, Measure, ServiceSnapshot, Statistics,
 };
 use tokio::runtime::Handle;
 
+use crate::device_memory::DeviceMemory;
 use crate::metrics::LiveVersions;
 
 /// The management API, carried off the acceptor threads to the control runtime.
@@ -62,7 +64,8 @@ pub(crate) struct ReportDoor {
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) comparisons: Arc<Comparisons>,
     pub(crate) live: Arc<LiveVersions>,
-    pub(crate) memory: ModelMemory,
+    pub(crate) memory: Arc<DeviceMemory>,
+    pub(crate) devices: Arc<Devices>,
 }
 
 impl Reports for ReportDoor {
@@ -87,6 +90,10 @@ impl Reports for ReportDoor {
         }
     }
 
+    fn devices(&self) -> Vec<wire::Device> {
+        self.devices.reports().iter().map(wire_device).collect()
+    }
+
     fn replicas(&self) -> Vec<LiveReplicas> {
         let of = |version: LiveService| {
             let replicas = version.replicas?;
@@ -108,11 +115,22 @@ fn loaded(graph: &GraphSnapshot) -> wire::LoadedModel {
     wire::LoadedModel {
         model: graph.model.to_string(),
         digest: graph.key.to_string(),
+        device: graph.device.name().to_owned(),
         bytes: graph.bytes,
         loaded: graph.loaded,
         pinned: graph.pinned,
         users: graph.users,
         idle_ms: graph.idle.map(|idle| idle.as_millis() as u64),
+    }
+}
+
+/// A device as the management API and the command line show it.
+pub(crate) fn wire_device(report: &DeviceReport) -> wire::Device {
+    wire::Device {
+        name: report.kind.to_owned(),
+        executor: report.name.to_owned(),
+        available: report.available,
+        detail: report.detail.clone(),
     }
 }
 

@@ -8,6 +8,7 @@ mod accelerators;
 mod access;
 mod batching;
 mod calls;
+mod device_memory;
 mod doors;
 mod gate;
 mod local;
@@ -33,8 +34,9 @@ use scorehost_control::wire::Device;
 use scorehost_core::Failure;
 use scorehost_scorer::{Advisories, Finding, PrivateKey, PublicKey};
 
+use crate::doors::wire_device;
 use crate::observe::Observers;
-use crate::server::{Server, cores, device_config, wire_device};
+use crate::server::{Server, cores, device_config};
 
 /// Everything the command line needs, made of the rooms.
 pub struct Assembly;

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use scorehost_batcher::Dispatcher;
-use scorehost_core::{BoxFuture, Copied, Failure, Service, ServiceName, VersionKey};
+use scorehost_core::{BoxFuture, Copied, DeviceKind, Failure, Service, ServiceName, VersionKey};
 use scorehost_device::{DeviceLoad, Devices};
 use scorehost_ingress::{Certificates, MetricsSource, MetricsText, error_answers};
-use scorehost_memory::{MemorySnapshot, ModelMemory};
+use scorehost_memory::MemorySnapshot;
 use scorehost_router::{CacheSignals, RoutedService};
 use scorehost_telemetry::access::AccessLog;
 use scorehost_telemetry::metrics::{
@@ -18,6 +18,7 @@ use scorehost_telemetry::otlp::LogExport;
 use scorehost_telemetry::{Comparisons, DataCollector, LogBook, OutboxCounts, Recorder, Statistics, trace};
 use tokio::runtime::Handle;
 
+use crate::device_memory::DeviceMemory;
 use crate::scaling::Autoscaler;
 
 /// The versions that handle requests, those that are being drained included.
@@ -137,7 +138,7 @@ pub(crate) struct Rooms {
     pub(crate) comparisons: Arc<Comparisons>,
     pub(crate) live: Arc<LiveVersions>,
     pub(crate) dispatcher: Arc<Dispatcher>,
-    pub(crate) memory: ModelMemory,
+    pub(crate) memory: Arc<DeviceMemory>,
     pub(crate) devices: Arc<Devices>,
     pub(crate) collector: Arc<DataCollector>,
     pub(crate) recorder: Arc<Recorder>,
@@ -199,7 +200,9 @@ impl Rooms {
 }
 
 fn model_memory(memory: MemorySnapshot) -> ModelMemoryState {
-    let pinned = memory.graphs.iter().filter(|graph| graph.pinned && graph.loaded);
+    // Those of other devices are in the devices' own figures.
+    let on_cpu = memory.graphs.iter().filter(|graph| graph.device == DeviceKind::Cpu);
+    let pinned = on_cpu.filter(|graph| graph.pinned && graph.loaded);
     ModelMemoryState {
         budget: memory.budget,
         known: memory.graphs.len() as u64,

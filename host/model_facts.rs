@@ -9,9 +9,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use scorehost_core::{Clock, DType, Digest, Failure, Signature, TensorSpec};
 use scorehost_device::Devices;
-use scorehost_memory::{Facts, MemorySnapshot, ModelMemory};
+use scorehost_memory::{Facts, MemorySnapshot};
 use scorehost_registry::Registry;
 use serde_json::{Value, json};
+
+use crate::device_memory::DeviceMemory;
 
 /// Kind of the documents about one graph; the key is its digest.
 const KIND: &str = "model-facts";
@@ -163,10 +165,10 @@ impl ModelFacts {
     }
 
     /// Writes down what was used, again and again.
-    pub(crate) async fn follow(self: Arc<Self>, memory: ModelMemory) {
+    pub(crate) async fn follow(self: Arc<Self>, memory: Arc<DeviceMemory>) {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let (this, memory) = (Arc::clone(&self), memory.clone());
+            let (this, memory) = (Arc::clone(&self), Arc::clone(&memory));
             let written = tokio::task::spawn_blocking(move || this.note_use(&memory.snapshot()));
             if written.await.is_err() {
                 return;

@@ -10,14 +10,16 @@ use bytes::Bytes;
 use scorehost_batcher::{Caller, Deployed, Dispatcher};
 pub(crate) use scorehost_control::files::graph_path;
 use scorehost_core::{
-    BoxFuture, DeployedModel, Digest, Failure, Graph, GraphLoader, Model, ModelFiles, ModelId, ModelRef, ServiceSpec,
+    BoxFuture, DeployedModel, DeviceKind, Digest, Failure, Graph, GraphLoader, LogLevel, Model, ModelFiles, ModelId,
+    ModelRef, Placement, ServiceSpec,
 };
 use scorehost_device::{Devices, ModelSource, has_external_data, trim_memory};
-use scorehost_memory::{Audience, KeptModel, ModelMemory, Resident, Source, Wanted};
+use scorehost_memory::{Audience, KeptModel, Resident, Source, Use, Wanted};
 use scorehost_registry::{RegisteredModel, Registry, StoredFile};
 use scorehost_telemetry::{LogBook, Statistics};
 
 use crate::batching::{Configured, unmerged};
+use crate::device_memory::DeviceMemory;
 use crate::model_facts::ModelFacts;
 use crate::realiser::blocking;
 
@@ -26,7 +28,7 @@ pub(crate) struct Models {
     registry: Arc<Registry>,
     devices: Arc<Devices>,
     dispatcher: Arc<Dispatcher>,
-    memory: ModelMemory,
+    memory: Arc<DeviceMemory>,
     facts: Arc<ModelFacts>,
     logs: Arc<LogBook>,
     statistics: Arc<Statistics>,
@@ -41,7 +43,7 @@ pub(crate) struct Workshop {
     pub(crate) registry: Arc<Registry>,
     pub(crate) devices: Arc<Devices>,
     pub(crate) dispatcher: Arc<Dispatcher>,
-    pub(crate) memory: ModelMemory,
+    pub(crate) memory: Arc<DeviceMemory>,
     pub(crate) facts: Arc<ModelFacts>,
     pub(crate) logs: Arc<LogBook>,
     pub(crate) statistics: Arc<Statistics>,
@@ -101,12 +103,11 @@ impl Models {
         model: &ModelRef,
         spec: &ServiceSpec,
     ) -> Result<Arc<dyn Model>, Failure> {
-        let Callable { wanted, configured } = found;
-        let graph = self.memory.open(wanted).await?;
+        let Callable { stored, configured } = found;
+        let (graph, held) = self.placed(&stored, spec).await?;
         configured.check(graph.signature())?;
         let pin = if spec.pin_models { Some(graph.pin().await?) } else { None };
-        if self.restored.load(Ordering::Acquire) || self.facts.is_likely(graph.key()) {
-            let held = graph.acquire(None).await?;
+        if let Some(held) = held {
             let (this, configured, files) = (Arc::clone(&graph), configured.clone(), Arc::clone(files));
             blocking(move || configured.warm_up(&*this, &*files)).await?;
             drop(held);
@@ -121,6 +122,47 @@ impl Models {
         Ok(KeptModel::new(callable, graph, Some(audience), pin))
     }
 
+    /// A graph where its deployment wants it, or on the CPU where the deployment allows that; loaded unless the host starts and
+    /// there is no room for it anyway.
+    async fn placed(
+        self: &Arc<Self>,
+        stored: &Arc<Stored>,
+        spec: &ServiceSpec,
+    ) -> Result<(Arc<Resident>, Option<Use>), Failure> {
+        let placement = spec.devices.or(self.devices.placement());
+        let log = self.logs.writer(&spec.name, spec.version.as_str());
+        let (graph, held) = match self.opened(stored, placement).await {
+            Err(reason) if placement.fallback && placement.device != DeviceKind::Cpu => {
+                self.devices.fell_back(placement.device, &reason);
+                let line = format!("model '{}' runs on the CPU, not on the {}: {reason}", stored.id, placement.device);
+                log.write(LogLevel::Warn, "", &line);
+                self.opened(stored, Placement::default()).await?
+            }
+            opened => opened?,
+        };
+        if let Some(report) = graph.report() {
+            log.write(LogLevel::Info, "", &format!("model '{}': {report}", stored.id));
+        }
+        Ok((graph, held))
+    }
+
+    async fn opened(
+        self: &Arc<Self>,
+        stored: &Arc<Stored>,
+        placement: Placement,
+    ) -> Result<(Arc<Resident>, Option<Use>), Failure> {
+        let (this, stored) = (Arc::clone(self), Arc::clone(stored));
+        let (memory, wanted) = blocking(move || {
+            let wanted = this.wanted(&stored, placement)?;
+            Ok((this.memory.of(placement.device), wanted))
+        })
+        .await?;
+        let graph = memory.open(wanted).await?;
+        let loads = self.restored.load(Ordering::Acquire) || self.facts.is_likely(graph.key());
+        let held = if loads { Some(graph.acquire(None).await?) } else { None };
+        Ok((graph, held))
+    }
+
     /// How calls of a graph wait and are merged for one deployment.
     fn deployed(&self, graph: &Resident, configured: &Configured, model: &ModelRef, spec: &ServiceSpec) -> Deployed {
         let version = spec.version.as_str();
@@ -129,7 +171,7 @@ impl Models {
             service: spec.name.clone(),
             version: Arc::clone(version),
             replicas: !no_code,
-            statistics: no_code.then(|| self.statistics.service(&spec.name, version)),
+            statistics: Some(self.statistics.service(&spec.name, version)),
         };
         let (limits, batches) = (configured.limits(&spec.admission), configured.batches(&spec.batching));
         if graph.is_loaded() {
@@ -150,24 +192,35 @@ impl Models {
         let files = self.registry.model_files(id)?;
         let callable = |file: &StoredFile| {
             let configured = Configured::read(&file.path, &*files)?;
-            Ok::<_, Failure>(Callable { wanted: self.wanted(&registered, file)?, configured })
+            let in_parts = self.is_in_parts(&registered, file)?;
+            let (id, all) = (registered.id.clone(), registered.files.clone());
+            Ok::<_, Failure>(Callable {
+                stored: Arc::new(Stored { id, graph: file.clone(), all, in_parts }),
+                configured,
+            })
         };
         let callable = graph_file(&registered).map(callable).transpose()?;
         Ok(Found { files, callable })
     }
 
-    fn wanted(self: &Arc<Self>, model: &RegisteredModel, file: &StoredFile) -> Result<Wanted, Failure> {
-        let beside = if self.is_in_parts(model, file)? { model.files.clone() } else { vec![file.clone()] };
-        let key = if let [_] = beside.as_slice() { file.digest } else { key_of_folder(&beside) };
+    fn wanted(self: &Arc<Self>, stored: &Stored, placement: Placement) -> Result<Wanted, Failure> {
+        let folder = stored.folder(placement.device);
+        let key = match folder.as_slice() {
+            [file] => file.digest,
+            files => key_of_folder(files),
+        };
+        let key = if placement.device == DeviceKind::Cpu { key } else { key_on(&key, &placement) };
         let source = StoredGraph {
             registry: Arc::clone(&self.registry),
             devices: Arc::clone(&self.devices),
-            graph: file.clone(),
-            folder: beside,
+            graph: stored.graph.clone(),
+            folder,
+            placement,
+            placed: AtomicBool::new(!self.restored.load(Ordering::Acquire)),
         };
         Ok(Wanted {
             key,
-            model: model.id.clone(),
+            model: stored.id.clone(),
             facts: self.facts.of(&key)?,
             estimate: source.folder.iter().map(|file| file.size).sum::<u64>().max(1),
             source: Box::new(source),
@@ -195,8 +248,26 @@ struct Found {
 
 /// The graph of a model, and what the model's folder says of its calls.
 struct Callable {
-    wanted: Wanted,
+    stored: Arc<Stored>,
     configured: Configured,
+}
+
+/// A registered model's graph and what belongs to it.
+struct Stored {
+    id: ModelId,
+    graph: StoredFile,
+    /// All files of the model.
+    all: Vec<StoredFile>,
+    /// Whether weights are in files of their own.
+    in_parts: bool,
+}
+
+impl Stored {
+    /// What must lie together for a load: an FPGA's program is a file beside the graph.
+    fn folder(&self, device: DeviceKind) -> Vec<StoredFile> {
+        let together = self.in_parts || device == DeviceKind::Fpga;
+        if together { self.all.clone() } else { vec![self.graph.clone()] }
+    }
 }
 
 /// A graph in the registry.
@@ -204,8 +275,21 @@ struct StoredGraph {
     registry: Arc<Registry>,
     devices: Arc<Devices>,
     graph: StoredFile,
-    /// The graph alone, or all files of a model whose weights are in files of their own.
+    /// The graph alone, or all files of a model where others are read, too.
     folder: Vec<StoredFile>,
+    placement: Placement,
+    /// Whether it has been on its device: a deployment that cannot be there is told so (and the deployment decides), a model that
+    /// was there before finds another place by itself.
+    placed: AtomicBool,
+}
+
+impl StoredGraph {
+    fn load_from(&self, path: PathBuf) -> Result<Arc<dyn Graph>, Failure> {
+        let fallback = self.placement.fallback && self.placed.load(Ordering::Acquire);
+        let graph = self.devices.load_on(ModelSource::File(path), &Placement { fallback, ..self.placement })?;
+        self.placed.store(true, Ordering::Release);
+        Ok(graph)
+    }
 }
 
 impl Source for StoredGraph {
@@ -214,11 +298,15 @@ impl Source for StoredGraph {
         trim_memory();
         if let [_] = self.folder.as_slice() {
             let path: PathBuf = self.registry.verify_blob(&self.graph.digest)?;
-            return self.devices.load(ModelSource::File(path));
+            return self.load_from(path);
         }
         let files = self.folder.iter().map(|file| (file.path.as_str(), file.digest));
         let folder = self.registry.lay_out(files)?;
-        self.devices.load(ModelSource::File(folder.path().join(&self.graph.path)))
+        self.load_from(folder.path().join(&self.graph.path))
+    }
+
+    fn device(&self) -> DeviceKind {
+        self.placement.device
     }
 }
 
@@ -232,6 +320,14 @@ fn key_of_folder(files: &[StoredFile]) -> Digest {
         hash.update(file.path.as_bytes());
         hash.update(file.digest.hex().as_bytes());
     }
+    Digest::from_bytes(hash.finalize().into())
+}
+
+/// What names a graph on a device: another device, or other arithmetic, is another graph.
+fn key_on(graph: &Digest, placement: &Placement) -> Digest {
+    use sha2::{Digest as _, Sha256};
+
+    let hash = Sha256::new().chain_update(graph.hex()).chain_update(placement.to_string());
     Digest::from_bytes(hash.finalize().into())
 }
 

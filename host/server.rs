@@ -9,11 +9,10 @@ use std::time::Duration;
 use scorehost_batcher::{DispatchConfig, Dispatcher};
 use scorehost_cli::{Limit, ServeOptions};
 use scorehost_control::client::Lent;
-use scorehost_control::{Control, ControlConfig, Facts, Neighbours, wire};
+use scorehost_control::{Control, ControlConfig, Facts, Neighbours};
 use scorehost_core::{Clock, DeviceKind, Failure, Placement, Precision, SystemClock};
-use scorehost_device::{DeviceConfig, DeviceReport, SmallModels};
+use scorehost_device::{DeviceConfig, SmallModels};
 use scorehost_ingress::{Bound, Doors, Ingress, IngressConfig, Limits, MetricsDoor, Observe, Timeouts};
-use scorehost_memory::{MemoryConfig, ModelMemory};
 use scorehost_registry::Registry;
 use scorehost_router::{Executor, Mirror, Router, Runtime as CallRuntime};
 use scorehost_scorer::{Engine, EngineConfig};
@@ -22,6 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::access::{self, Access};
 use crate::calls::ServiceCalls;
+use crate::device_memory::DeviceMemory;
 use crate::doors::{LogDoor, ManagementDoor, ReportDoor, StatisticsDoor};
 use crate::gate::ComponentGate;
 use crate::machine::Linux;
@@ -73,6 +73,7 @@ fn placement(options: &ServeOptions) -> Placement {
         device: match options.devices.device {
             ModelDevice::Cpu => DeviceKind::Cpu,
             ModelDevice::Gpu => DeviceKind::Gpu,
+            ModelDevice::Fpga => DeviceKind::Fpga,
         },
         precision: match options.devices.precision {
             ModelPrecision::Fp32 => Precision::F32,
@@ -80,6 +81,7 @@ fn placement(options: &ServeOptions) -> Placement {
             ModelPrecision::Fp16 => Precision::F16,
             ModelPrecision::Bf16 => Precision::BF16,
         },
+        copies: 1,
         fallback: options.devices.cpu_fallback,
     }
 }
@@ -99,7 +101,7 @@ pub(crate) struct Server {
     reconciler: Option<Reconciler<Arc<Realiser>>>,
     autoscaler: Arc<Autoscaler>,
     models: Arc<Models>,
-    memory: ModelMemory,
+    memory: Arc<DeviceMemory>,
     facts: Arc<ModelFacts>,
     ready: Arc<AtomicBool>,
     control_runtime: Runtime,
@@ -144,8 +146,8 @@ impl Server {
             Recorder::start(options.data_dir.join("recordings"), Arc::clone(&clock)).map_err(Failure::internal)?;
         let workers = runtime("worker", cores())?;
         let budget = limit(options.models.model_memory, MODELS_PART);
-        let memory = MemoryConfig { budget, ..MemoryConfig::default() };
-        let memory = ModelMemory::new(memory, Arc::clone(&clock), workers.handle().clone());
+        let memory =
+            Arc::new(DeviceMemory::new(budget, Arc::clone(&devices), Arc::clone(&clock), workers.handle().clone()));
         let model_facts = Arc::new(ModelFacts::open(Arc::clone(&registry), &devices, Arc::clone(&clock), budget)?);
         let executor = Executor::start(cores(), workers.handle()).map_err(Failure::internal)?;
         let comparisons = Arc::new(Comparisons::default());
@@ -155,7 +157,8 @@ impl Server {
             statistics: Arc::clone(&statistics),
             comparisons: Arc::clone(&comparisons),
             live: Arc::clone(&live),
-            memory: memory.clone(),
+            memory: Arc::clone(&memory),
+            devices: Arc::clone(&devices),
         };
         let neighbours = Neighbours {
             registry: Arc::clone(&registry),
@@ -183,7 +186,7 @@ impl Server {
             comparisons: Arc::clone(&comparisons),
             live: Arc::clone(&live),
             dispatcher: Arc::clone(&dispatcher),
-            memory: memory.clone(),
+            memory: Arc::clone(&memory),
             devices: Arc::clone(&devices),
             collector: Arc::clone(&collector),
             recorder: Arc::clone(&recorder),
@@ -217,12 +220,12 @@ impl Server {
             let _ = rooms.certificates.set(certificates);
         }
         let lent = access.lend(ingress.bound());
-        control.announce(facts(ingress.bound(), &devices.reports()));
+        control.announce(facts(ingress.bound()));
         let models = Arc::new(Models::new(Workshop {
             registry: Arc::clone(&registry),
             devices: Arc::clone(&devices),
             dispatcher: Arc::clone(&dispatcher),
-            memory: memory.clone(),
+            memory: Arc::clone(&memory),
             facts: Arc::clone(&model_facts),
             logs: Arc::clone(&logs),
             statistics: Arc::clone(&statistics),
@@ -312,7 +315,7 @@ impl Server {
         let Some(reconciler) = self.reconciler.take() else { return };
         let (settled, mut settles) = tokio::sync::watch::channel(false);
         let (ready, models) = (Arc::clone(&self.ready), Arc::clone(&self.models));
-        self.control_runtime.spawn(Arc::clone(&self.facts).follow(self.memory.clone()));
+        self.control_runtime.spawn(Arc::clone(&self.facts).follow(Arc::clone(&self.memory)));
         self.control_runtime.spawn(Arc::clone(&self.autoscaler).run());
         self.control_runtime.spawn(reconciler.run(settled));
         self.control_runtime.spawn(async move {
@@ -404,21 +407,10 @@ async fn terminated() {
     }
 }
 
-fn facts(bound: Bound, devices: &[DeviceReport]) -> Facts {
+fn facts(bound: Bound) -> Facts {
     Facts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         http: bound.http.to_string(),
         grpc: bound.grpc.map(|address| address.to_string()),
-        devices: devices.iter().map(wire_device).collect(),
-    }
-}
-
-/// A device as the management API and the command line show it.
-pub(crate) fn wire_device(report: &DeviceReport) -> wire::Device {
-    wire::Device {
-        name: report.kind.to_owned(),
-        executor: report.name.to_owned(),
-        available: report.available,
-        detail: report.detail.clone(),
     }
 }

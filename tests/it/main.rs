@@ -13,6 +13,7 @@ mod bad_inputs;
 mod batching;
 mod capabilities;
 mod collection;
+mod devices;
 mod doctor;
 mod drain;
 mod durability;

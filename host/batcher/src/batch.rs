@@ -49,6 +49,7 @@ fn alone(lane: &Lane, (call, waited): Served) {
     lane.took(took);
     lane.statistics().ran(1, call.rows(), None);
     call.customer.charge(took);
+    call.customer.occupied(lane.graph().device(), took);
     call.answer(answer, waited);
 }
 
@@ -66,8 +67,10 @@ fn together(lane: &Lane, calls: Vec<Served>) {
     let Some(pieces) = divided(&answer, &rows) else { return one_by_one(lane, calls, Apart::Rows, took) };
     lane.statistics().ran(calls.len() as u64, all, Some(mixture(&calls)));
     count(&calls, took);
+    let device = lane.graph().device();
     for ((call, waited), (index, rows)) in calls.into_iter().zip(rows.into_iter().enumerate()) {
         call.customer.charge(share(took, rows, all));
+        call.customer.occupied(device, share(took, rows, all));
         let answer = chosen(&call, &outputs, &answer, &pieces, index);
         call.answer(answer, waited);
     }
@@ -169,6 +172,7 @@ fn retry(lane: &Lane, (call, waited): Served, spent: Duration) -> bool {
     }
     let (answer, took) = lane.run_rows(&call.inputs, &call.outputs, call.rows(), call.call.deadline);
     lane.statistics().ran(1, call.rows(), None);
+    call.customer.occupied(lane.graph().device(), took);
     call.customer.charge(if answer.is_err() { took + spent } else { took });
     let ran = answer.is_ok();
     call.answer(answer, waited);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scorehost_core::ServiceName;
 use scorehost_core::order::{Flow, virtual_time};
+use scorehost_core::{DeviceKind, ServiceName};
 use scorehost_telemetry::{Mixed, ServiceStatistics, Typical};
 
 /// Who calls a model.
@@ -16,7 +16,7 @@ pub struct Caller {
     pub version: Arc<str>,
     /// Whether calls come from replicas of a scorer, each of which has one call at a time.
     pub replicas: bool,
-    /// The version's counters, where the model's runs are its executions: those of a service without a scorer.
+    /// The version's counters; `None` counts nothing.
     pub statistics: Option<Arc<ServiceStatistics>>,
 }
 
@@ -66,7 +66,15 @@ impl Customer {
         }
     }
 
+    /// The counters of a version whose executions the model's runs are: of one without a scorer.
     pub(crate) fn statistics(&self) -> Option<&Arc<ServiceStatistics>> {
-        self.caller.as_ref()?.statistics.as_ref()
+        self.caller.as_ref().filter(|caller| !caller.replicas)?.statistics.as_ref()
+    }
+
+    /// Counts the part of a run on a device that is this customer's.
+    pub(crate) fn occupied(&self, device: DeviceKind, time: Duration) {
+        if let Some(statistics) = self.caller.as_ref().and_then(|caller| caller.statistics.as_ref()) {
+            statistics.occupied(device, time);
+        }
     }
 }

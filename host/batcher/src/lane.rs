@@ -94,10 +94,10 @@ impl Lane {
     }
 
     /// Runs one call, blocking, and measures it. A panic ends this run only.
-    pub(crate) fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Answer {
+    pub(crate) fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> (Answer, Duration) {
         let (answer, took) = self.timed(inputs, outputs, None);
         self.takes.record(took);
-        answer
+        (answer, took)
     }
 
     /// Runs `rows` rows of one call or several, in the same way; stopped at `until` where the device can.

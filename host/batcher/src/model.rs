@@ -198,7 +198,9 @@ impl Model for DispatchedModel {
             let outputs = self.check(&inputs, outputs)?;
             let span = self.span(call);
             let answer = if self.lane.cost().within(rows::bytes(&inputs), self.inline_limit) {
-                self.lane.run(&inputs, &outputs)
+                let (answer, took) = self.lane.run(&inputs, &outputs);
+                self.customer.occupied(self.lane.graph().device(), took);
+                answer
             } else {
                 self.hand_over(inputs, outputs, call).await
             };

@@ -43,7 +43,6 @@ impl Control {
         let wire::Deployment { models, scorer, signature, deployment, variables, version, traffic } = deployment;
         let kept = deployment.unwrap_or_else(merge::nothing_said);
         let config = DeploymentConfig::from_value(&kept)?;
-        config.check_supported()?;
         let version = named_version(version, &config)?;
         let mut warnings = config.warnings();
         let scorer = scorer.as_deref().map(str::parse::<Digest>).transpose()?;
@@ -169,6 +168,7 @@ fn specification(base: ServiceSpec, parts: Parts, config: &DeploymentConfig) -> 
         response_cache: config.response_cache().or_else(|| cached.then(ResponseCache::default)),
         pin_models: config.pin_models(),
         batching: config.batching(),
+        devices: config.devices(),
     }
 }
 
@@ -181,7 +181,6 @@ fn patched(former: &Version, patch: Option<&Value>) -> Result<(DeploymentConfig,
         Some(_) => return Err(ControlError::Patch.into()),
     };
     let read = DeploymentConfig::from_value(&config)?;
-    read.check_supported()?;
     Ok((read, merge::kept(config)))
 }
 

@@ -1,5 +1,3 @@
-use crate::wire;
-
 /// What the management API tells about the host it runs in; fixed once `serve` has bound its ports.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -9,6 +7,4 @@ pub struct Facts {
     pub http: String,
     /// Address of the gRPC door, where it is open.
     pub grpc: Option<String>,
-    /// Devices found, and those that cannot be used with the reason.
-    pub devices: Vec<wire::Device>,
 }

@@ -17,6 +17,11 @@ pub trait Reports: Send + Sync {
         wire::ModelMemory::default()
     }
 
+    /// Devices that models may run on, and those that cannot be used, with the reason.
+    fn devices(&self) -> Vec<wire::Device> {
+        Vec::new()
+    }
+
     /// The replicas of every version that has a scorer and is live.
     fn replicas(&self) -> Vec<LiveReplicas> {
         Vec::new()

@@ -194,7 +194,7 @@ impl Control {
     }
 
     pub(crate) fn devices(&self) -> Result<Response<Body>, Failure> {
-        Ok(respond::json(StatusCode::OK, &wire::Devices { devices: self.facts().devices }))
+        Ok(respond::json(StatusCode::OK, &wire::Devices { devices: self.0.reports.devices() }))
     }
 
     pub(crate) fn memory(&self) -> Result<Response<Body>, Failure> {
@@ -202,7 +202,7 @@ impl Control {
     }
 
     pub(crate) fn version(&self) -> Result<Response<Body>, Failure> {
-        let Facts { version, http, grpc, .. } = self.facts();
+        let Facts { version, http, grpc } = self.facts();
         Ok(respond::json(StatusCode::OK, &wire::Version { version, http, grpc }))
     }
 

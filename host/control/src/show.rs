@@ -139,6 +139,10 @@ fn settings(spec: &ServiceSpec) -> wire::Settings {
         response_cache_bytes: spec.response_cache.map(|cache| cache.max_bytes),
         response_cache_seconds: spec.response_cache.and_then(|cache| cache.keep_for).map(|keep| keep.as_secs_f64()),
         pin_models: spec.pin_models,
+        device: spec.devices.device.map(|device| device.name().to_owned()),
+        precision: spec.devices.precision.map(|precision| precision.name().to_owned()),
+        device_copies: spec.devices.copies,
+        cpu_fallback: spec.devices.fallback,
     }
 }
 

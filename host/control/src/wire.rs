@@ -161,6 +161,9 @@ pub struct LoadedModel {
     pub model: String,
     /// Digest of its graph, or of its folder where the weights are in files of their own.
     pub digest: String,
+    /// What it runs on: `cpu`, `gpu` or `fpga`.
+    #[serde(default)]
+    pub device: String,
     /// Bytes that it holds, or held when it was loaded last, as measured.
     pub bytes: u64,
     /// Whether it is loaded.

@@ -14,7 +14,7 @@ mod placement;
 pub use batching::Batching;
 pub use endpoint::{Access, EndpointSpec, Secret, Shadow, Sticky, Traffic};
 pub use grants::{Grants, Outbound};
-pub use placement::{DeviceKind, Placement, Precision, UnknownWord};
+pub use placement::{DeviceKind, DeviceRequest, Placement, Precision, UnknownWord};
 
 use crate::{Digest, ModelId, ServiceName, VersionName};
 
@@ -64,6 +64,8 @@ pub struct ServiceSpec {
     pub pin_models: bool,
     /// How calls of its models are merged.
     pub batching: Batching,
+    /// What its models run on.
+    pub devices: DeviceRequest,
 }
 
 impl ServiceSpec {
@@ -85,6 +87,7 @@ impl ServiceSpec {
             response_cache: None,
             pin_models: false,
             batching: Batching::default(),
+            devices: DeviceRequest::default(),
         }
     }
 

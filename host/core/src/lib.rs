@@ -22,9 +22,9 @@ pub use call::{CallContext, Chain, Header, Headers, Priority, RawRequest, RawRes
 pub use clock::{Clock, Deadline, SystemClock};
 pub use copies::Copied;
 pub use desired::{
-    Access, Admission, Batching, Collection, CollectionFormat, DeviceKind, EndpointSpec, Grants, ModelRef, Outbound,
-    Placement, Precision, Recording, ResponseCache, Scaling, ScorerRef, Secret, ServiceSpec, Shadow, Sticky, Traffic,
-    UnknownWord, VersionKey, WarmUp,
+    Access, Admission, Batching, Collection, CollectionFormat, DeviceKind, DeviceRequest, EndpointSpec, Grants,
+    ModelRef, Outbound, Placement, Precision, Recording, ResponseCache, Scaling, ScorerRef, Secret, ServiceSpec,
+    Shadow, Sticky, Traffic, UnknownWord, VersionKey, WarmUp,
 };
 pub use dtype::DType;
 pub use failure::{ErrorKind, Failure};

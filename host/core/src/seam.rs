@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    BatchTerms, CallContext, Deadline, Failure, Headers, ModelId, ModelMetadata, NamedTensor, RawRequest, RawResponse,
-    ServiceName, Signature, Tensor,
+    BatchTerms, CallContext, Deadline, DeviceKind, Failure, Headers, ModelId, ModelMetadata, NamedTensor, RawRequest,
+    RawResponse, ServiceName, Signature, Tensor,
 };
 
 /// A boxed future that may move between threads.
@@ -44,6 +44,21 @@ pub trait Graph: Send + Sync {
     }
     /// Bytes of weights and device memory that the graph holds, as far as they are known.
     fn memory_bytes(&self) -> u64;
+    /// What it runs on.
+    fn device(&self) -> DeviceKind {
+        DeviceKind::Cpu
+    }
+    /// What a deployer should know of where it runs, such as the parts of it that another device runs.
+    fn report(&self) -> Option<String> {
+        None
+    }
+    /// Whether its device still runs anything.
+    ///
+    /// # Errors
+    /// `Unavailable` once the device is lost: then it has to be loaded again, on another one.
+    fn health(&self) -> Result<(), Failure> {
+        Ok(())
+    }
     /// Whether dimension 0 of every input and output is a batch of rows that do not influence one another, so that several
     /// calls may run as one whose other dimensions are equal.
     ///

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use context::Context;
 use parking_lot::{Condvar, Mutex};
 use plans::Plans;
-use scorehost_core::{Failure, NamedTensor, NamedTensors, Shape, Signature, Tensor};
+use scorehost_core::{DeviceKind, Failure, NamedTensor, NamedTensors, Shape, Signature, Tensor};
 use scorehost_graph::Model;
 
 use crate::driver::Gpu;
@@ -227,6 +227,14 @@ impl scorehost_core::Graph for CudaGraph {
     fn memory_bytes(&self) -> u64 {
         let contexts: u64 = self.contexts.lock().idle.iter().map(Context::bytes).sum();
         self.plans.weight_bytes() + contexts
+    }
+
+    fn device(&self) -> DeviceKind {
+        DeviceKind::Gpu
+    }
+
+    fn health(&self) -> Result<(), Failure> {
+        Ok(self.gpu.check()?)
     }
 
     fn batch(&self) -> Result<(), Arc<str>> {

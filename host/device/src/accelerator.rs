@@ -1,9 +1,11 @@
 //! The seam to other families of devices.
 
+mod spread;
+
 use std::cmp::Reverse;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use scorehost_core::{DeviceKind, ErrorKind, Failure, Graph, Placement, Precision};
 use scorehost_graph::{Fold, Model};
@@ -60,37 +62,93 @@ pub struct DeviceLoad {
     pub healthy: bool,
 }
 
+/// Opens a family of devices, or says why there is none.
+pub type Opening = Box<dyn Fn() -> Result<Vec<Arc<dyn Accelerator>>, String> + Send + Sync>;
+
+/// A family that is opened by the first model that asks for one of its kinds: opening takes a part of a second, and memory of
+/// each device.
+struct Family {
+    name: &'static str,
+    kinds: &'static [DeviceKind],
+    open: Opening,
+    opened: OnceLock<Result<Vec<Arc<dyn Accelerator>>, String>>,
+}
+
+impl Family {
+    fn opened(&self) -> Result<&[Arc<dyn Accelerator>], &str> {
+        let opened = self.opened.get_or_init(|| (self.open)());
+        opened.as_ref().map(Vec::as_slice).map_err(String::as_str)
+    }
+
+    /// Its accelerators as far as it has been opened.
+    fn known(&self) -> &[Arc<dyn Accelerator>] {
+        self.opened.get().and_then(|opened| opened.as_ref().ok()).map_or(&[], Vec::as_slice)
+    }
+
+    fn reports(&self) -> Vec<DeviceReport> {
+        let missing = |detail: &str| {
+            vec![DeviceReport { name: "none", kind: self.name, available: false, detail: detail.to_owned() }]
+        };
+        match self.opened.get() {
+            None => missing("not opened yet: no model of this server asks for it"),
+            Some(Err(reason)) => missing(reason),
+            Some(Ok(accelerators)) => accelerators.iter().flat_map(|accelerator| accelerator.reports()).collect(),
+        }
+    }
+}
+
 /// Devices beside the CPU, and what is known of those that are missing.
 #[derive(Default)]
 pub(crate) struct Accelerators {
-    present: Vec<Arc<dyn Accelerator>>,
-    absent: Vec<DeviceReport>,
+    families: Vec<Family>,
     fallbacks: AtomicU64,
 }
 
+/// A device on which a model may be loaded.
+struct Candidate<'a> {
+    accelerator: &'a Arc<dyn Accelerator>,
+    number: usize,
+}
+
 impl Accelerators {
-    pub(crate) fn add(&mut self, accelerator: Arc<dyn Accelerator>) {
-        self.present.push(accelerator);
+    pub(crate) fn add(&mut self, name: &'static str, kinds: &'static [DeviceKind], open: Opening) {
+        self.families.push(Family { name, kinds, open, opened: OnceLock::new() });
     }
 
-    pub(crate) fn miss(&mut self, report: DeviceReport) {
-        self.absent.push(report);
+    /// Opens all families.
+    pub(crate) fn open(&self) {
+        for family in &self.families {
+            // What is missing is in its row.
+            let _ = family.opened();
+        }
     }
 
     /// All rows; `found` are drivers seen on disk, for families that no room has spoken for.
     pub(crate) fn reports(&self, found: Vec<DeviceReport>) -> Vec<DeviceReport> {
-        let present = self.present.iter().flat_map(|accelerator| accelerator.reports());
-        let own: Vec<DeviceReport> = present.chain(self.absent.iter().cloned()).collect();
+        let own: Vec<DeviceReport> = self.families.iter().flat_map(Family::reports).collect();
         let others = found.into_iter().filter(|report| own.iter().all(|known| known.kind != report.kind)).collect();
         [own, others].concat()
     }
 
     pub(crate) fn loads(&self) -> Vec<DeviceLoad> {
-        self.present.iter().flat_map(|accelerator| accelerator.loads()).collect()
+        self.families.iter().flat_map(Family::known).flat_map(|accelerator| accelerator.loads()).collect()
+    }
+
+    /// Bytes that models may hold on all devices of a kind together; opens them.
+    pub(crate) fn capacity(&self, kind: DeviceKind) -> u64 {
+        let all = self.of_kind(kind).filter_map(|family| family.opened().ok()).flatten();
+        let of_kind = all.filter(|accelerator| accelerator.kind() == kind);
+        let limits = of_kind.flat_map(|accelerator| accelerator.loads()).map(|load| load.limit_bytes);
+        limits.fold(0, u64::saturating_add)
     }
 
     pub(crate) fn fallbacks(&self) -> u64 {
         self.fallbacks.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn fell_back(&self, device: DeviceKind, reason: &Failure) {
+        tracing::warn!(%device, %reason, "a model runs on the CPU instead of the device asked for");
+        self.fallbacks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The model on the device asked for. `None`: on the CPU, because that is what was asked for or because the placement
@@ -105,48 +163,73 @@ impl Accelerators {
             return Ok(None);
         }
         let request = LoadRequest { model, path, precision: placement.precision };
-        let reason = match self.on_device(&request, placement.device) {
+        let reason = match self.on_devices(&request, placement) {
             Ok(graph) => return Ok(Some(graph)),
             Err(reason) => reason,
         };
         if !placement.fallback {
             return Err(reason);
         }
-        tracing::warn!(device = %placement.device, %reason, "a model runs on the CPU instead of the device asked for");
-        self.fallbacks.fetch_add(1, Ordering::Relaxed);
+        self.fell_back(placement.device, &reason);
         Ok(None)
     }
 
-    fn on_device(&self, request: &LoadRequest<'_>, device: DeviceKind) -> Result<Arc<dyn Graph>, Failure> {
-        let mut refused = None;
-        for accelerator in self.present.iter().filter(|accelerator| accelerator.kind() == device) {
-            for number in by_load(&accelerator.loads()) {
-                match accelerator.load(number, request) {
-                    Ok(graph) => return Ok(graph),
-                    // Another device may have the room, or be alive.
-                    Err(reason) if matches!(reason.kind, ErrorKind::Overloaded | ErrorKind::Unavailable) => {
-                        refused = Some(reason);
-                    }
-                    Err(reason) => return Err(reason),
+    fn of_kind(&self, kind: DeviceKind) -> impl Iterator<Item = &Family> {
+        self.families.iter().filter(move |family| family.kinds.contains(&kind))
+    }
+
+    /// Devices of a kind, family by family; in each, those with the least to do first.
+    fn candidates(&self, kind: DeviceKind) -> Vec<Candidate<'_>> {
+        let opened = self.of_kind(kind).filter_map(|family| family.opened().ok()).flatten();
+        let of_kind = opened.filter(|accelerator| accelerator.kind() == kind);
+        of_kind
+            .flat_map(|accelerator| {
+                by_load(&accelerator.loads()).into_iter().map(move |number| Candidate { accelerator, number })
+            })
+            .collect()
+    }
+
+    fn on_devices(&self, request: &LoadRequest<'_>, placement: &Placement) -> Result<Arc<dyn Graph>, Failure> {
+        let (wanted, mut copies, mut refused) = (placement.copies.max(1) as usize, Vec::new(), None);
+        for Candidate { accelerator, number } in self.candidates(placement.device) {
+            match accelerator.load(number, request) {
+                Ok(graph) => copies.push(graph),
+                // Another device may have the room, or be alive.
+                Err(reason) if matches!(reason.kind, ErrorKind::Overloaded | ErrorKind::Unavailable) => {
+                    refused = Some(reason);
                 }
+                Err(reason) => return Err(reason),
+            }
+            if copies.len() == wanted {
+                let first = copies.remove(0);
+                return Ok(spread::over(first, copies));
             }
         }
-        Err(refused.unwrap_or_else(|| self.missing(device)))
+        if copies.is_empty() {
+            return Err(refused.unwrap_or_else(|| self.missing(placement.device)));
+        }
+        Err(too_few(placement, copies.len(), refused))
     }
 
     fn missing(&self, device: DeviceKind) -> Failure {
-        let lost = self.present.iter().flat_map(|accelerator| accelerator.reports()).filter(|report| !report.available);
-        let reasons: Vec<String> = self
-            .absent
-            .iter()
-            .cloned()
-            .chain(lost)
-            .map(|report| format!("{}: {}", report.kind, report.detail))
-            .collect();
-        let message = format!("this host has no {device} that works; {}", reasons.join("; "));
-        Failure::new(ErrorKind::Unavailable, message)
-            .with_hint("start the host where there is one, or with --cpu-fallback")
+        let reports = self.of_kind(device).flat_map(Family::reports).filter(|report| !report.available);
+        let reasons: Vec<String> = reports.map(|report| format!("{}: {}", report.kind, report.detail)).collect();
+        let reasons =
+            if reasons.is_empty() { "this program has no support for one".to_owned() } else { reasons.join("; ") };
+        let message = format!("this host has no {device} that works; {reasons}");
+        Failure::new(ErrorKind::Unavailable, message).with_hint(
+            "deploy where there is one, or let the CPU take the model: scorehost.placement.cpuFallback of the deployment, or --cpu-fallback of the server",
+        )
     }
+}
+
+/// Fewer devices than asked for have taken a copy.
+fn too_few(placement: &Placement, found: usize, refused: Option<Failure>) -> Failure {
+    let Placement { device, copies, .. } = placement;
+    let reason = refused.map(|reason| format!("; of the others one said: {reason}")).unwrap_or_default();
+    let message = format!("the model is to be on {copies} devices ({device}), and {found} can take it{reason}");
+    Failure::new(ErrorKind::Unavailable, message)
+        .with_hint("ask for fewer (gpuCores), or deploy to a host that has more")
 }
 
 /// The order in which devices are tried: those with the fewest calls under way first, then the most room. A lost one never is.
@@ -160,91 +243,4 @@ fn by_load(loads: &[DeviceLoad]) -> Vec<usize> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-
-    fn load(running: u64, used_bytes: u64, healthy: bool) -> DeviceLoad {
-        DeviceLoad { name: "card".to_owned(), used_bytes, limit_bytes: 100, busy_seconds: 0.0, running, healthy }
-    }
-
-    #[test]
-    fn the_least_busy_device_is_tried_first_and_a_lost_one_never() {
-        let loads = [load(3, 0, true), load(0, 90, true), load(0, 10, true), load(0, 0, false)];
-        assert_eq!(by_load(&loads), [2, 1, 0]);
-    }
-
-    struct Refusing;
-
-    impl Accelerator for Refusing {
-        fn kind(&self) -> DeviceKind {
-            DeviceKind::Gpu
-        }
-
-        fn reports(&self) -> Vec<DeviceReport> {
-            vec![DeviceReport { name: "cuda", kind: "cuda", available: true, detail: "a card".to_owned() }]
-        }
-
-        fn loads(&self) -> Vec<DeviceLoad> {
-            vec![load(0, 0, true)]
-        }
-
-        fn load(&self, _: usize, _: &LoadRequest<'_>) -> Result<Arc<dyn Graph>, Failure> {
-            Err(Failure::new(ErrorKind::Overloaded, "the card is full"))
-        }
-    }
-
-    /// One Identity node over a float: the smallest sound model, written by hand in ONNX's wire format.
-    fn model() -> Model {
-        fn field(number: u8, content: &[u8]) -> Vec<u8> {
-            [&[number << 3 | 2, content.len() as u8], content].concat()
-        }
-        let element = [[1 << 3, 1].as_slice(), &field(2, &field(1, &[1 << 3, 2]))].concat();
-        let value = |name: &[u8]| [field(1, name), field(2, &field(1, &element))].concat();
-        let node = [field(1, b"x"), field(2, b"y"), field(4, b"Identity")].concat();
-        let graph = [field(1, &node), field(2, b"g"), field(11, &value(b"x")), field(12, &value(b"y"))].concat();
-        let bytes = [&[1 << 3, 8][..], &field(7, &graph), &field(8, &[2 << 3, 13])].concat();
-        Model::read(Bytes::from(bytes), None).unwrap()
-    }
-
-    fn asked(device: DeviceKind, fallback: bool) -> Placement {
-        Placement { device, fallback, ..Placement::default() }
-    }
-
-    #[test]
-    fn the_cpu_takes_a_model_only_where_the_placement_says_so() {
-        let mut accelerators = Accelerators::default();
-        accelerators.add(Arc::new(Refusing));
-        let load = |placement| accelerators.load(&model(), None, &placement).map(|graph| graph.is_none());
-        assert!(load(asked(DeviceKind::Cpu, false)).unwrap());
-        assert_eq!(accelerators.fallbacks(), 0);
-        assert_eq!(load(asked(DeviceKind::Gpu, false)).unwrap_err().kind, ErrorKind::Overloaded);
-        assert!(load(asked(DeviceKind::Gpu, true)).unwrap());
-        assert_eq!(accelerators.fallbacks(), 1);
-    }
-
-    #[test]
-    fn a_missing_device_is_named_with_its_reason() {
-        let mut accelerators = Accelerators::default();
-        let detail = "libcuda.so.1 cannot be opened".to_owned();
-        accelerators.miss(DeviceReport { name: "none", kind: "cuda", available: false, detail });
-        let failure = accelerators.load(&model(), None, &asked(DeviceKind::Gpu, false)).map(drop).unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::Unavailable);
-        assert!(failure.message.contains("no gpu that works") && failure.message.contains("libcuda.so.1"), "{failure}");
-    }
-
-    #[test]
-    fn a_room_that_speaks_for_its_family_hides_the_drivers_seen_on_disk() {
-        let mut accelerators = Accelerators::default();
-        accelerators.add(Arc::new(Refusing));
-        let seen = |kind| DeviceReport { name: "none", kind, available: false, detail: "on disk".to_owned() };
-        let kinds: Vec<_> = accelerators
-            .reports(vec![seen("cuda"), seen("opencl")])
-            .iter()
-            .map(|row| (row.kind, row.available))
-            .collect();
-        assert_eq!(kinds, [("cuda", true), ("opencl", false)]);
-    }
-}
+mod tests;

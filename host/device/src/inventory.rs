@@ -7,9 +7,9 @@ use bytes::Bytes;
 use scorehost_core::{DeviceKind, Failure, Graph, Placement};
 use scorehost_graph::{Model, NoFold};
 
-use crate::accelerator::Accelerators;
+use crate::accelerator::{Accelerators, Opening};
 use crate::onnxruntime::{self, Runtime};
-use crate::{Accelerator, DeviceError, DeviceLoad, accelerators, reference, small};
+use crate::{DeviceError, DeviceLoad, accelerators, reference, small};
 
 /// Where to look for devices and how much of them to use.
 #[derive(Clone, Debug, Default)]
@@ -110,31 +110,50 @@ impl Devices {
     /// What loads models here, and how: models that were looked at under another fingerprint may turn out differently.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let cpu = match &self.runtime {
+        match &self.runtime {
             Ok(runtime) => format!("onnxruntime {}, small models {:?}", runtime.version, self.small_models),
             Err(_) => "reference".to_owned(),
-        };
-        if self.placement.device == DeviceKind::Cpu { cpu } else { format!("{cpu}, {:?}", self.placement) }
+        }
     }
 
     /// The platform name that loaded models have, where it is one of this room's.
     #[must_use]
     pub fn platform(name: &str) -> Option<&'static str> {
-        [onnxruntime::PLATFORM, reference::PLATFORM].into_iter().find(|known| *known == name)
+        // Those of the accelerators' rooms, too, which this room must not depend on.
+        let all = [onnxruntime::PLATFORM, reference::PLATFORM, "scorehost_cuda", "scorehost_opencl", "scorehost_fpga"];
+        all.into_iter().find(|known| *known == name)
     }
 
-    /// Adds a family of devices.
+    /// Adds a family of devices, such as `cuda`, which `open` opens when the first model asks for one of its kinds.
     #[must_use]
-    pub fn with(mut self, accelerator: Arc<dyn Accelerator>) -> Self {
-        self.accelerators.add(accelerator);
+    pub fn with(mut self, name: &'static str, kinds: &'static [DeviceKind], open: Opening) -> Self {
+        self.accelerators.add(name, kinds, open);
         self
     }
 
-    /// Notes that a family of devices is missing, and why.
+    /// Opens every family, so that [`Devices::reports`] tells what there is. Takes a part of a second for each.
     #[must_use]
-    pub fn without(mut self, kind: &'static str, reason: String) -> Self {
-        self.accelerators.miss(DeviceReport { name: "none", kind, available: false, detail: reason });
+    pub fn opened(self) -> Self {
+        self.accelerators.open();
         self
+    }
+
+    /// What models run on that ask for nothing in particular.
+    #[must_use]
+    pub const fn placement(&self) -> Placement {
+        self.placement
+    }
+
+    /// Bytes that models may hold on all devices of a kind together, 0 where there are none; opens them. `None` for the CPU, whose
+    /// memory is not this room's.
+    #[must_use]
+    pub fn capacity(&self, kind: DeviceKind) -> Option<u64> {
+        (kind != DeviceKind::Cpu).then(|| self.accelerators.capacity(kind))
+    }
+
+    /// Counts a model that the CPU takes because of `reason`.
+    pub fn fell_back(&self, device: DeviceKind, reason: &Failure) {
+        self.accelerators.fell_back(device, reason);
     }
 
     /// What the devices beside the CPU do at the moment.
@@ -149,18 +168,26 @@ impl Devices {
         self.accelerators.fallbacks()
     }
 
-    /// Checks a model and loads it on the device that [`DeviceConfig::placement`] asks for: on the best CPU device by default.
+    /// Checks a model and loads it where [`DeviceConfig::placement`] says. Blocks while it reads and prepares the weights.
+    ///
+    /// # Errors
+    /// Those of [`Devices::load_on`].
+    pub fn load(&self, source: ModelSource) -> Result<Arc<dyn Graph>, Failure> {
+        self.load_on(source, &self.placement)
+    }
+
+    /// Checks a model and loads it on the device that a placement asks for; on the CPU that is ONNX Runtime, where it is there.
     /// Blocks while it reads and prepares the weights.
     ///
     /// # Errors
     /// `InvalidInput` where the file is not a sound model or the device cannot run it; where no fallback to the CPU is
     /// allowed, `Unavailable`, `Overloaded` or `Unsupported` where the device is missing, full or without one of the
     /// model's operators.
-    pub fn load(&self, source: ModelSource) -> Result<Arc<dyn Graph>, Failure> {
+    pub fn load_on(&self, source: ModelSource, placement: &Placement) -> Result<Arc<dyn Graph>, Failure> {
         let path = if let ModelSource::File(path) = &source { Some(path.clone()) } else { None };
         let (bytes, folder) = read(source)?;
         let model = Model::read(bytes.clone(), folder.as_deref()).map_err(DeviceError::from)?;
-        if let Some(graph) = self.accelerators.load(&model, path.as_deref(), &self.placement)? {
+        if let Some(graph) = self.accelerators.load(&model, path.as_deref(), placement)? {
             return Ok(graph);
         }
         Ok(match &self.runtime {

@@ -16,6 +16,6 @@ mod onnxruntime;
 mod reference;
 mod small;
 
-pub use accelerator::{Accelerator, DeviceLoad, LoadRequest, folding};
+pub use accelerator::{Accelerator, DeviceLoad, LoadRequest, Opening, folding};
 pub use error::DeviceError;
 pub use inventory::{DeviceConfig, DeviceReport, Devices, ModelSource, SmallModels, has_external_data, trim_memory};

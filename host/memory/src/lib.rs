@@ -19,7 +19,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use scorehost_core::{Clock, Digest, Failure, Graph, ModelId, Signature};
+use scorehost_core::{Clock, DeviceKind, Digest, Failure, Graph, ModelId, Signature};
 use scorehost_telemetry::Histogram;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
@@ -36,6 +36,10 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Whatever keeps it from running, as its deployer should read it.
     fn load(&self) -> Result<Arc<dyn Graph>, Failure>;
+    /// What it is to run on.
+    fn device(&self) -> DeviceKind {
+        DeviceKind::Cpu
+    }
 }
 
 /// What is known of a graph without loading it: from its first load, perhaps in an earlier process.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{OnceLock, Weak, mpsc};
 
 use parking_lot::{Mutex, RwLock};
-use scorehost_core::{Deadline, Digest, Failure, Graph, ModelId, NamedTensor, NamedTensors, Signature};
+use scorehost_core::{Deadline, DeviceKind, Digest, Failure, Graph, ModelId, NamedTensor, NamedTensors, Signature};
 use tokio::sync::watch;
 
 use crate::model::Audience;
@@ -132,10 +132,13 @@ impl Resident {
         self.bytes.store(graph.memory_bytes().max(1), Relaxed);
         // The same key is the same graph: later loads say the same.
         let _ = self.batch.set(graph.batch());
-        *self.graph.write() = Some(graph);
+        let mut place = self.graph.write();
+        *place = Some(graph);
         self.touch();
-        // Removes the mark and adds this use in one step; attempts that saw the mark take themselves back.
+        // Removes the mark and adds this use in one step; attempts that saw the mark take themselves back. Under the lock, so that
+        // a run that finds the device lost sees both or neither.
         self.users.fetch_sub(ABSENT - 1, SeqCst);
+        drop(place);
         Use(Arc::clone(self))
     }
 
@@ -145,6 +148,20 @@ impl Resident {
             return None;
         }
         self.graph.write().take()
+    }
+
+    /// Gives a graph up whose device is lost, whoever uses it: the next call loads it again, on a device that is left.
+    fn lose(&self, lost: &Arc<dyn Graph>, reason: &Failure) {
+        let mut graph = self.graph.write();
+        if !graph.as_ref().is_some_and(|graph| Arc::ptr_eq(graph, lost)) {
+            // Another call has seen it before.
+            return;
+        }
+        self.users.fetch_or(ABSENT, SeqCst);
+        *graph = None;
+        drop(graph);
+        tracing::warn!(model = %self.model, "given up: {reason}");
+        self.announce(&format!("lost its device ({reason}); its next request loads it on another one"));
     }
 
     /// Bytes that it holds now; what a graph took on since it was loaded counts.
@@ -230,7 +247,22 @@ impl Graph for Resident {
         until: Option<Deadline>,
     ) -> Result<NamedTensors, Failure> {
         let _running = Running::new(self);
-        self.here()?.run_until(inputs, outputs, until)
+        let graph = self.here()?;
+        let answer = graph.run_until(inputs, outputs, until);
+        if answer.is_err()
+            && let Err(reason) = graph.health()
+        {
+            self.lose(&graph, &reason);
+        }
+        answer
+    }
+
+    fn report(&self) -> Option<String> {
+        self.graph.read().as_ref()?.report()
+    }
+
+    fn device(&self) -> DeviceKind {
+        self.graph.read().as_ref().map_or_else(|| self.source.device(), |graph| graph.device())
     }
 
     fn memory_bytes(&self) -> u64 {

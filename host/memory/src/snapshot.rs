@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use scorehost_core::{Digest, ModelId};
+use scorehost_core::{DeviceKind, Digest, Graph, ModelId};
 use scorehost_telemetry::HistogramSnapshot;
 
 use crate::ModelMemory;
@@ -15,6 +15,8 @@ pub struct GraphSnapshot {
     pub key: Digest,
     /// The model that it was loaded for first.
     pub model: ModelId,
+    /// What it runs on, or ran on when it was loaded last.
+    pub device: DeviceKind,
     /// Bytes that it holds, or held when it was loaded last.
     pub bytes: u64,
     /// Whether it is loaded.
@@ -47,6 +49,18 @@ pub struct MemorySnapshot {
 }
 
 impl MemorySnapshot {
+    /// With the graphs and events of another memory; budget and bytes stay those of this one.
+    #[must_use]
+    pub fn beside(mut self, other: Self) -> Self {
+        self.graphs.extend(other.graphs);
+        self.graphs.sort_by(|a, b| (a.idle.is_none(), a.idle, &a.key).cmp(&(b.idle.is_none(), b.idle, &b.key)));
+        self.loads += other.loads;
+        self.failures += other.failures;
+        self.evictions += other.evictions;
+        self.reloads.merge(&other.reloads);
+        self
+    }
+
     /// Graphs that are loaded.
     #[must_use]
     pub fn loaded(&self) -> usize {
@@ -63,6 +77,7 @@ impl ModelMemory {
         let of = |graph: &std::sync::Arc<crate::Resident>| GraphSnapshot {
             key: *graph.key(),
             model: graph.model().clone(),
+            device: Graph::device(&**graph),
             bytes: graph.held().max(graph.size()),
             loaded: graph.is_loaded(),
             pinned: graph.is_pinned(),

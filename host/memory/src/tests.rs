@@ -34,6 +34,8 @@ struct Machine {
     loads: AtomicU64,
     /// Loads fail while it is set.
     broken: AtomicBool,
+    /// Graphs of the first so many loads are on a device that is lost.
+    lost: AtomicU64,
     /// Loads wait while it is locked.
     gate: Mutex<()>,
 }
@@ -43,6 +45,8 @@ struct Weights {
     number: u8,
     bytes: u64,
     signature: Signature,
+    /// Which load of the machine it came from.
+    load: u64,
 }
 
 impl Drop for Weights {
@@ -61,8 +65,16 @@ impl Graph for Weights {
     }
 
     fn run(&self, _inputs: &[NamedTensor], _outputs: &[usize]) -> Result<NamedTensors, Failure> {
+        self.health()?;
         let tensor = Tensor::new(DType::U8, Shape::from_slice(&[1]), vec![self.number].into())?;
         Ok(vec![NamedTensor::new("y", tensor)])
+    }
+
+    fn health(&self) -> Result<(), Failure> {
+        if self.load > self.machine.lost.load(SeqCst) {
+            return Ok(());
+        }
+        Err(Failure::new(ErrorKind::Unavailable, "the card fell off the bus"))
     }
 
     fn memory_bytes(&self) -> u64 {
@@ -84,14 +96,14 @@ fn signature() -> Signature {
 impl Source for Disk {
     fn load(&self) -> Result<Arc<dyn Graph>, Failure> {
         let _open = self.machine.gate.lock();
-        self.machine.loads.fetch_add(1, SeqCst);
+        let load = self.machine.loads.fetch_add(1, SeqCst) + 1;
         if self.machine.broken.load(SeqCst) {
             return Err(Failure::invalid("the file is damaged"));
         }
         let held = self.machine.held.fetch_add(self.bytes, SeqCst) + self.bytes;
         self.machine.most.fetch_max(held, SeqCst);
         let machine = Arc::clone(&self.machine);
-        Ok(Arc::new(Weights { machine, number: self.number, bytes: self.bytes, signature: signature() }))
+        Ok(Arc::new(Weights { machine, number: self.number, bytes: self.bytes, signature: signature(), load }))
     }
 }
 
@@ -382,4 +394,22 @@ async fn under_churn_every_answer_is_right_and_the_budget_holds() {
     let most = bench.machine.most.load(SeqCst);
     assert!(most <= 300, "{most} bytes were held at once");
     assert!(bench.memory.snapshot().evictions > 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_graph_whose_device_is_lost_is_loaded_again_by_the_next_call() {
+    let bench = Bench::new(100);
+    let graph = bench.open(1, 40).await;
+    let used = graph.acquire(None).await.unwrap();
+    assert_eq!(answer(&graph), 1);
+    bench.machine.lost.store(1, SeqCst);
+    let failure = graph.run(&[], &[0]).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unavailable);
+    assert!(!graph.is_loaded(), "also while somebody uses it: it is of no use to anybody");
+    assert_eq!(bench.machine.held.load(SeqCst), 0, "what it held on the lost device is given up");
+    assert_eq!(answer(&graph.acquire(None).await.unwrap().0), 1);
+    assert_eq!((bench.machine.loads.load(SeqCst), graph.users()), (2, 1));
+    drop(used);
+    assert_eq!(graph.users(), 0);
+    assert!(graph.evict().is_some(), "its uses are counted as ever");
 }

@@ -19,8 +19,10 @@ pub struct DeviceOptions {
 pub enum ModelDevice {
     /// The machine's processors.
     Cpu,
-    /// NVIDIA GPUs.
+    /// Graphics processors.
     Gpu,
+    /// FPGAs, for models that bring a program for one.
+    Fpga,
 }
 
 /// Arithmetic of a GPU.

@@ -144,9 +144,17 @@ fn loaded(memory: &ModelMemory) -> String {
         };
         let last = model.idle_ms.map_or_else(|| "-".to_owned(), |idle| format!("{} s ago", idle / 1000));
         let digest = model.digest.chars().take("sha256:".len() + 12).collect();
-        vec![model.model.clone(), state.to_owned(), size(model.bytes), model.users.to_string(), last, digest]
+        vec![
+            model.model.clone(),
+            state.to_owned(),
+            model.device.clone(),
+            size(model.bytes),
+            model.users.to_string(),
+            last,
+            digest,
+        ]
     });
-    let table = table(&["model", "state", "memory", "calls", "last call", "digest"], rows);
+    let table = table(&["model", "state", "device", "memory", "calls", "last call", "digest"], rows);
     let budget = memory.budget.map_or_else(|| "unlimited".to_owned(), size);
     let facts = sheet([
         ("Loaded", format!("{} of {budget}", size(memory.loaded_bytes))),

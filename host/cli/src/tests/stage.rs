@@ -54,6 +54,15 @@ impl ServiceLogs for Prints {
 struct Measured;
 
 impl Reports for Measured {
+    fn devices(&self) -> Vec<wire::Device> {
+        vec![wire::Device {
+            name: "cpu".to_owned(),
+            executor: "reference".to_owned(),
+            available: true,
+            detail: "no library".to_owned(),
+        }]
+    }
+
     fn versions(&self, _service: &ServiceName) -> Vec<VersionReport> {
         let report = |version: &str, p50, differences| VersionReport {
             version: version.into(),
@@ -99,15 +108,9 @@ impl Server {
             runtime: runtime.handle().clone(),
         };
         let control = Control::new(neighbours, config);
-        let device = wire::Device {
-            name: "cpu".to_owned(),
-            executor: "reference".to_owned(),
-            available: true,
-            detail: "no library".to_owned(),
-        };
         let grpc = Some("127.0.0.1:8081".to_owned());
         let (version, http) = ("9.9.9".to_owned(), String::new());
-        control.announce(Facts { version, http, grpc, devices: vec![device] });
+        control.announce(Facts { version, http, grpc });
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(reconcile(control.board()));

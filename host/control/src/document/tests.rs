@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scorehost_core::{
-    Access, Admission, Batching, Collection, CollectionFormat, EndpointSpec, Grants, ModelRef, Outbound, Recording,
-    ResponseCache, Scaling, ScorerRef, Secret, ServiceSpec, Shadow, Sticky, Traffic, VersionName, WarmUp,
+    Access, Admission, Batching, Collection, CollectionFormat, DeviceKind, DeviceRequest, EndpointSpec, Grants,
+    ModelRef, Outbound, Precision, Recording, ResponseCache, Scaling, ScorerRef, Secret, ServiceSpec, Shadow, Sticky,
+    Traffic, VersionName, WarmUp,
 };
 use serde_json::json;
 
@@ -67,6 +68,12 @@ fn full() -> ServiceSpec {
             max_delay: Some(Duration::from_micros(19)),
             preferred: vec![20, 21],
             latency_target: Some(Duration::from_micros(22)),
+        },
+        devices: DeviceRequest {
+            device: Some(DeviceKind::Gpu),
+            precision: Some(Precision::BF16),
+            copies: Some(2),
+            fallback: Some(true),
         },
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use scorehost_core::{
-    Admission, Batching, Collection, CollectionFormat, Failure, Grants, IdError, ModelRef, Outbound, Recording,
-    ResponseCache, Scaling, ScorerRef, ServiceSpec, WarmUp,
+    Admission, Batching, Collection, CollectionFormat, DeviceRequest, Failure, Grants, IdError, ModelRef, Outbound,
+    Recording, ResponseCache, Scaling, ScorerRef, ServiceSpec, UnknownWord, WarmUp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,6 +42,9 @@ struct Document {
     /// Absent in documents of earlier releases.
     #[serde(default)]
     batching: BatchingDocument,
+    /// Absent in documents of earlier releases.
+    #[serde(default)]
+    devices: DevicesDocument,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,6 +142,15 @@ struct BatchingDocument {
     latency_target_us: Option<u64>,
 }
 
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DevicesDocument {
+    device: Option<String>,
+    precision: Option<String>,
+    copies: Option<u32>,
+    fallback: Option<bool>,
+}
+
 /// A version as JSON. Every description is taken apart by name, so that a new field cannot be forgotten here.
 pub(super) fn encode(made: &Version) -> Vec<u8> {
     let ServiceSpec {
@@ -156,6 +168,7 @@ pub(super) fn encode(made: &Version) -> Vec<u8> {
         response_cache,
         pin_models,
         batching,
+        devices,
     } = &*made.spec;
     json(&Document {
         format: FORMAT,
@@ -177,6 +190,7 @@ pub(super) fn encode(made: &Version) -> Vec<u8> {
         response_cache: response_cache.map(ResponseCacheDocument::of),
         pin_models: *pin_models,
         batching: BatchingDocument::of(batching),
+        devices: DevicesDocument::of(*devices),
     })
 }
 
@@ -207,6 +221,7 @@ fn specification(document: Document) -> Result<ServiceSpec, Failure> {
         response_cache: document.response_cache.map(ResponseCacheDocument::read),
         pin_models: document.pin_models,
         batching: document.batching.read(),
+        devices: document.devices.read()?,
     })
 }
 
@@ -375,5 +390,27 @@ impl BatchingDocument {
             preferred: self.preferred,
             latency_target: self.latency_target_us.map(Duration::from_micros),
         }
+    }
+}
+
+impl DevicesDocument {
+    fn of(request: DeviceRequest) -> Self {
+        let DeviceRequest { device, precision, copies, fallback } = request;
+        Self {
+            device: device.map(|device| device.name().to_owned()),
+            precision: precision.map(|precision| precision.name().to_owned()),
+            copies,
+            fallback,
+        }
+    }
+
+    fn read(self) -> Result<DeviceRequest, Failure> {
+        let unknown = |error: UnknownWord| Failure::invalid(error.to_string());
+        Ok(DeviceRequest {
+            device: self.device.map(|word| word.parse()).transpose().map_err(unknown)?,
+            precision: self.precision.map(|word| word.parse()).transpose().map_err(unknown)?,
+            copies: self.copies,
+            fallback: self.fallback,
+        })
     }
 }

@@ -146,8 +146,8 @@ async fn deployments_that_cannot_work_are_refused_at_once() {
         (json!({"models": ["digits"], "scorer": component}), ErrorKind::InvalidInput, "component"),
         (json!({"models": ["digits"], "deployment": {"computeType": "x"}}), ErrorKind::InvalidInput, "$.computeType"),
         (
-            json!({"models": ["digits"], "deployment": {"computeType": "local", "gpuCores": 1}}),
-            ErrorKind::Unsupported,
+            json!({"models": ["digits"], "deployment": {"computeType": "local", "gpuCores": 1, "scorehost": {"placement": {"device": "cpu"}}}}),
+            ErrorKind::InvalidInput,
             "gpuCores",
         ),
         (json!({"model": ["digits"]}), ErrorKind::InvalidInput, "model"),

@@ -305,6 +305,18 @@ pub struct Settings {
     /// Whether the models stay loaded whatever else needs the memory.
     #[serde(default)]
     pub pin_models: bool,
+    /// Device that the models are to run on; the host's own setting where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Arithmetic on a GPU; the host's own setting where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
+    /// Devices that hold a copy of the models each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_copies: Option<u32>,
+    /// Whether the CPU may take the models where the device cannot; the host's own setting where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_fallback: Option<bool>,
 }
 
 /// Answer of `GET /services`.

@@ -101,12 +101,56 @@ impl FromStr for Precision {
 }
 
 /// What the models of a service run on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Placement {
     /// The device asked for.
     pub device: DeviceKind,
     /// Arithmetic on a GPU.
     pub precision: Precision,
+    /// Devices that hold a copy of each model each, so that calls run on all of them; at least 1. Acts only beside the CPU.
+    pub copies: u32,
     /// Whether the CPU may take the models where the device is missing, full or cannot run them.
     pub fallback: bool,
+}
+
+impl Default for Placement {
+    /// The CPU.
+    fn default() -> Self {
+        Self { device: DeviceKind::Cpu, precision: Precision::F32, copies: 1, fallback: false }
+    }
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { device: DeviceKind::Cpu, .. } => f.write_str("cpu"),
+            Self { device, precision, copies, .. } => write!(f, "{device} {precision} x{copies}"),
+        }
+    }
+}
+
+/// What a deployment says of the devices of its models. Where it says nothing, the host decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceRequest {
+    /// The device asked for.
+    pub device: Option<DeviceKind>,
+    /// Arithmetic on a GPU.
+    pub precision: Option<Precision>,
+    /// Devices that hold a copy of each model each; above 0.
+    pub copies: Option<u32>,
+    /// Whether the CPU may take the models where the device cannot.
+    pub fallback: Option<bool>,
+}
+
+impl DeviceRequest {
+    /// What holds on a host whose models run on `otherwise`.
+    #[must_use]
+    pub fn or(self, otherwise: Placement) -> Placement {
+        Placement {
+            device: self.device.unwrap_or(otherwise.device),
+            precision: self.precision.unwrap_or(otherwise.precision),
+            copies: self.copies.unwrap_or(otherwise.copies).max(1),
+            fallback: self.fallback.unwrap_or(otherwise.fallback),
+        }
+    }
 }

@@ -101,6 +101,16 @@ fn sums(text: &mut Text, services: &[ServiceSnapshot]) {
         "Time that calls of the scorer spent computing, models that ran on its thread included.",
     );
     each(text, services, |snapshot| seconds(snapshot.computed));
+    text.counter(
+        "scorehost_service_device_seconds",
+        "Time that runs of models for a service occupied GPUs and FPGAs, each call with its rows' part of a run. Kinds that were never used are absent.",
+    );
+    for snapshot in services {
+        for (device, time) in snapshot.on_devices.iter().filter(|(_, time)| !time.is_zero()) {
+            let [service, version] = labels(snapshot);
+            text.sample(&[service, version, ("device", device.name())], seconds(*time));
+        }
+    }
     text.counter("scorehost_cold_starts", "Requests that found no replica and waited for one to be made.");
     each(text, services, |snapshot| snapshot.cold_starts);
     text.gauge(

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, UNIX_EPOCH};
 
-use scorehost_core::{Clock, ErrorKind};
+use scorehost_core::{Clock, DeviceKind, ErrorKind};
 
 use super::*;
 use crate::{Statistics, Timing};
@@ -36,6 +36,8 @@ fn services() -> Vec<ServiceSnapshot> {
     first.cancelled();
     first.computed(Duration::from_millis(1));
     first.started_cold();
+    first.occupied(DeviceKind::Gpu, Duration::from_micros(2_500));
+    first.occupied(DeviceKind::Cpu, Duration::from_secs(9));
     statistics.service(&"echo".parse().unwrap(), &"two".into());
     statistics.snapshot()
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use scorehost_core::{ErrorKind, ServiceName};
+use scorehost_core::{DeviceKind, ErrorKind, ServiceName};
 
 use super::{Anchor, BatchSnapshot, Measure, ServiceSnapshot};
 use crate::histogram::{Histogram, HistogramSnapshot};
@@ -72,6 +72,8 @@ pub struct ServiceStatistics {
     cold_starts: AtomicU64,
     /// Nanoseconds of waiting for a worker, which whoever timed the request took for computing.
     worker_ns: AtomicU64,
+    /// Nanoseconds of devices beside the CPU, by kind.
+    device_ns: [AtomicU64; DeviceKind::ALL.len()],
     /// Runs in which calls went together; only those take the lock.
     together: Mutex<Together>,
     service: ServiceName,
@@ -83,7 +85,8 @@ impl ServiceStatistics {
         let shards = (0..shard_count()).map(|_| Shard::default()).collect();
         let (waits, failures) = (Histogram::default(), [const { AtomicU64::new(0) }; ErrorKind::ALL.len()]);
         let (cold_starts, worker_ns, together) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
-        Self { anchor, shards, waits, failures, cold_starts, worker_ns, together, service, version }
+        let device_ns = [const { AtomicU64::new(0) }; DeviceKind::ALL.len()];
+        Self { anchor, shards, waits, failures, cold_starts, worker_ns, device_ns, together, service, version }
     }
 
     /// Counts a request that succeeded at `finished`, and its own execution of one inference.
@@ -140,6 +143,13 @@ impl ServiceStatistics {
         self.worker_ns.fetch_add(nanos(wait), Relaxed);
     }
 
+    /// Counts time that runs of models for this service occupied a device; of the CPU's, nothing is counted here.
+    pub fn occupied(&self, device: DeviceKind, time: Duration) {
+        if device != DeviceKind::Cpu {
+            self.device_ns[device as usize].fetch_add(nanos(time), Relaxed);
+        }
+    }
+
     /// Counts a run of the service's model that answered `own` requests of this service among `calls` of it and others.
     pub fn ran_together(&self, own: u64, calls: u64, took: Duration) {
         let mut together = self.together.lock();
@@ -186,6 +196,8 @@ impl ServiceStatistics {
             queue_wait,
             computed: Duration::from_nanos(sum(|shard| &shard.computed_ns)),
             cold_starts: self.cold_starts.load(Relaxed),
+            on_devices: DeviceKind::ALL
+                .map(|kind| (kind, Duration::from_nanos(self.device_ns[kind as usize].load(Relaxed)))),
         }
     }
 

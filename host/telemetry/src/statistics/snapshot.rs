@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scorehost_core::{ErrorKind, ServiceName};
+use scorehost_core::{DeviceKind, ErrorKind, ServiceName};
 
 use crate::HistogramSnapshot;
 
@@ -68,6 +68,8 @@ pub struct ServiceSnapshot {
     pub computed: Duration,
     /// Requests that found no replica and waited for one to be made.
     pub cold_starts: u64,
+    /// Time that runs of models for this version occupied devices beside the CPU, by kind in the kinds' order.
+    pub on_devices: [(DeviceKind, Duration); DeviceKind::ALL.len()],
 }
 
 impl ServiceSnapshot {

@@ -1,5 +1,6 @@
 //! Calls that run together.
 
+use scorehost_core::DeviceKind;
 use scorehost_telemetry::{Mixed, ServiceStatistics, Statistics};
 
 use super::*;
@@ -16,6 +17,7 @@ struct Rowwise {
     takes: fn(u64) -> u64,
     /// Leaves the last row out of its output.
     short: bool,
+    device: DeviceKind,
     sizes: Mutex<Vec<u64>>,
 }
 
@@ -24,7 +26,8 @@ fn rowwise(clock: &Arc<Moved>) -> (Rowwise, mpsc::Sender<()>) {
     let signature = Signature { inputs: vec![spec("x")], outputs: vec![spec("y"), spec("z")] };
     let (permit, gate) = mpsc::channel();
     let (gate, sizes) = (Mutex::new(gate), Mutex::default());
-    let graph = Rowwise { signature, batch: true, gate, clock: clock.clone(), takes: |_| 10, short: false, sizes };
+    let (clock, device) = (clock.clone(), DeviceKind::Cpu);
+    let graph = Rowwise { signature, batch: true, gate, clock, takes: |_| 10, short: false, device, sizes };
     (graph, permit)
 }
 
@@ -62,6 +65,10 @@ impl Graph for Rowwise {
 
     fn memory_bytes(&self) -> u64 {
         0
+    }
+
+    fn device(&self) -> DeviceKind {
+        self.device
     }
 
     fn batch(&self) -> Result<(), Arc<str>> {
@@ -224,7 +231,7 @@ async fn executions_are_counted_once_for_every_version_in_a_run() {
     let statistics = Statistics::new(&*stage.clock);
     let counters: Arc<ServiceStatistics> = statistics.service(&"ant".parse().unwrap(), &"1".into());
     let mut deployed = deployment("ant", "1", config());
-    deployed.caller.statistics = Some(counters.clone());
+    deployed.caller = Caller { replicas: false, statistics: Some(counters.clone()), ..deployed.caller };
     let ant = stage.dispatcher.deployed(deployed, stage.graph.clone());
     let bee = stage.model("bee", "1", config());
     let calls = vec![stage.spawn(&ant, &[1.0]), stage.spawn(&bee, &[1.0]), stage.spawn(&ant, &[1.0])];
@@ -233,6 +240,26 @@ async fn executions_are_counted_once_for_every_version_in_a_run() {
     let sizes: Vec<_> =
         counters.snapshot().batches.iter().map(|batch| (batch.batch_size, batch.compute_infer.count)).collect();
     assert_eq!(sizes, [(3, 1)]);
+}
+
+#[tokio::test]
+async fn the_time_of_a_device_is_metered_by_rows_also_for_scorers() {
+    let mut stage = Stage::idle(|graph| graph.device = DeviceKind::Gpu).measured().await.busy().await;
+    let statistics = Statistics::new(&*stage.clock);
+    let mut metered = |service: &str| {
+        let counters = statistics.service(&service.parse().unwrap(), &"1".into());
+        let mut deployed = deployment(service, "1", config());
+        deployed.caller.statistics = Some(counters.clone());
+        (stage.dispatcher.deployed(deployed, stage.graph.clone()), counters)
+    };
+    let ((ant, of_ant), (bee, of_bee)) = (metered("ant"), metered("bee"));
+    let calls = vec![stage.spawn(&ant, &[1.0]), stage.spawn(&bee, &[1.0, 2.0, 3.0])];
+    stage.until_queued(2).await;
+    stage.finish(calls).await;
+    let on_gpu = |counters: &ServiceStatistics| counters.snapshot().on_devices[DeviceKind::Gpu as usize].1;
+    assert_eq!(on_gpu(&of_ant) * 3, on_gpu(&of_bee));
+    assert_eq!(on_gpu(&of_ant) + on_gpu(&of_bee), Duration::from_millis(10), "the run took 10 ms");
+    assert!(of_ant.snapshot().batches.is_empty(), "a scorer's own executions are its calls");
 }
 
 #[tokio::test]

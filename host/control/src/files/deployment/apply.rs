@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use scorehost_core::{
-    Admission, Batching, Collection, ErrorKind, Failure, Grants, Recording, ResponseCache, Scaling, Secret, WarmUp,
+    Admission, Batching, Collection, DeviceKind, DeviceRequest, Grants, Recording, ResponseCache, Scaling, Secret,
+    WarmUp,
 };
 
 use super::DeploymentConfig;
@@ -125,21 +126,16 @@ impl DeploymentConfig {
         self.extension.batching.clone()
     }
 
-    pub(super) fn memory_gb(&self) -> Option<f64> {
-        self.resources.memory_gb_limit.or(self.resources.memory_gb)
+    /// What the models run on: `scorehost.placement`, and a copy on each of `gpuCores` GPUs.
+    #[must_use]
+    pub fn devices(&self) -> DeviceRequest {
+        let (asked, cores) = (self.extension.placement, self.resources.gpu_cores);
+        let gpus = (cores > 0).then_some(DeviceKind::Gpu);
+        DeviceRequest { device: asked.device.or(gpus), copies: gpus.map(|_| cores), ..asked }
     }
 
-    /// Refuses what would be dangerous or useless to ignore.
-    ///
-    /// # Errors
-    /// `Unsupported`, naming every key that this host cannot honour.
-    pub fn check_supported(&self) -> Result<(), Failure> {
-        if self.resources.gpu_cores == 0 {
-            return Ok(());
-        }
-        let message = "deploymentconfig.json asks for what this host does not offer:\n  $.gpuCores: this host runs models on the CPU";
-        Err(Failure::new(ErrorKind::Unsupported, message.to_owned())
-            .with_hint("set gpuCores to 0, or deploy to a host that has a GPU"))
+    pub(super) fn memory_gb(&self) -> Option<f64> {
+        self.resources.memory_gb_limit.or(self.resources.memory_gb)
     }
 }
 

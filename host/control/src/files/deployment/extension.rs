@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use scorehost_core::{Batching, Collection, CollectionFormat, Outbound, Recording, ResponseCache, ServiceName, WarmUp};
+use scorehost_core::{
+    Batching, Collection, CollectionFormat, DeviceKind, DeviceRequest, Outbound, Precision, Recording, ResponseCache,
+    ServiceName, WarmUp,
+};
 use serde_json::Value;
 
 use super::{batching, outbound};
@@ -30,6 +33,8 @@ pub struct Extension {
     pub pin_models: bool,
     /// `batching`.
     pub batching: Batching,
+    /// `placement`, without `gpuCores`.
+    pub placement: DeviceRequest,
 }
 
 /// `scorehost.scaling`. `None` where the file does not say.
@@ -66,7 +71,7 @@ pub struct ExtraGrants {
 }
 
 /// Keys of the block, and of each block in it.
-pub(crate) const BLOCKS: [(&str, &[&str]); 9] = [
+pub(crate) const BLOCKS: [(&str, &[&str]); 10] = [
     ("scaling", &["minReplicas", "idleAfterSeconds"]),
     ("admission", &["maxQueue", "weight", "requestsPerSecond"]),
     ("grants", &["clock", "random", "outbound", "services"]),
@@ -76,6 +81,7 @@ pub(crate) const BLOCKS: [(&str, &[&str]); 9] = [
     ("responseCache", &["maxBytes", "ttlSeconds"]),
     ("modelMemory", &["pin"]),
     ("batching", &batching::KEYS),
+    ("placement", &["device", "precision", "cpuFallback"]),
 ];
 
 /// Replicas at most in any setting: more than any host holds.
@@ -89,8 +95,8 @@ pub(super) fn read(root: &Object<'_>, found: &mut Findings) -> Extension {
         let (name, known): (&str, &[&str]) = BLOCKS[index];
         block.object(name, known, found)
     };
-    let [scaling, admission, grants, collection, recording, warm_up, response_cache, model_memory, batching] =
-        [part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7), part(8)];
+    let [scaling, admission, grants, collection, recording, warm_up, response_cache, model_memory, batching, placement] =
+        std::array::from_fn(&mut part);
     Extension {
         scaling: scaling.map(|block| self::scaling(&block, found)).unwrap_or_default(),
         admission: admission.map(|block| self::admission(&block, found)).unwrap_or_default(),
@@ -101,6 +107,16 @@ pub(super) fn read(root: &Object<'_>, found: &mut Findings) -> Extension {
         response_cache: response_cache.map(|block| self::response_cache(&block, found)),
         pin_models: model_memory.and_then(|block| block.flag("pin", found)).unwrap_or(false),
         batching: batching.map(|block| batching::read(&block, found)).unwrap_or_default(),
+        placement: placement.map(|block| self::placement(&block, found)).unwrap_or_default(),
+    }
+}
+
+fn placement(block: &Object<'_>, found: &mut Findings) -> DeviceRequest {
+    DeviceRequest {
+        device: block.word("device", &DeviceKind::ALL.map(|kind| (kind.name(), kind)), found),
+        precision: block.word("precision", &Precision::ALL.map(|precision| (precision.name(), precision)), found),
+        copies: None,
+        fallback: block.flag("cpuFallback", found),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads the file key by key.
 
-use scorehost_core::VersionName;
+use scorehost_core::{DeviceKind, VersionName};
 
 use super::{Authentication, AutoScaler, ComputeType, DeploymentConfig, Liveness, Resources, extension};
 use crate::files::reader::{Findings, Object, ROOT};
@@ -219,6 +219,11 @@ fn check_extension(root: &Object<'_>, config: &DeploymentConfig, found: &mut Fin
             let message = format!("must not be above maxReplicas: {min} > {}", config.scaling.max_replicas);
             found.add(path("scaling.minReplicas"), message);
         }
+    }
+    if let Some(device) = config.extension.placement.device.filter(|device| *device != DeviceKind::Gpu)
+        && config.resources.gpu_cores > 0
+    {
+        found.add(path("placement.device"), format!("must be gpu where gpuCores is above 0, is {device}"));
     }
     if config.extension.collection.is_some() && config.storage_enabled == Some(false) {
         found.add(path("collection"), "must not be given where dataCollection.storageEnabled is false");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use scorehost_core::{
-    Admission, Batching, Collection, CollectionFormat, ErrorKind, Grants, Outbound, Recording, ResponseCache, Scaling,
-    Secret, WarmUp,
+    Admission, Batching, Collection, CollectionFormat, DeviceKind, DeviceRequest, Grants, Outbound, Precision,
+    Recording, ResponseCache, Scaling, Secret, WarmUp,
 };
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn a_file_with_nothing_but_its_target_has_the_documented_defaults() {
     assert_eq!(admission.scoring_timeout, Duration::from_secs(60));
     assert_eq!(config.grants().memory_bytes, 512 << 20);
     assert_eq!(config.access(), AccessPlan::Keys { primary: None, secondary: None });
-    assert!(config.warnings().is_empty() && config.check_supported().is_ok());
+    assert!(config.warnings().is_empty() && config.devices() == DeviceRequest::default());
 }
 
 #[test]
@@ -61,9 +61,32 @@ fn every_key_is_read() {
     assert_eq!(config.authentication.secondary_key.as_ref().map(Secret::reveal), Some("b"));
     assert_eq!(config.access(), AccessPlan::Tokens);
     assert_eq!((config.admission().weight, config.scaling().processors), (500, 0.5));
-    let refused = config.check_supported().unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Unsupported);
-    assert!(refused.message.contains("$.gpuCores"), "{refused}");
+    let devices = config.devices();
+    assert_eq!((devices.device, devices.copies, devices.fallback), (Some(DeviceKind::Gpu), Some(1), None));
+}
+
+#[test]
+fn a_placement_says_what_the_models_run_on() {
+    let read = |keys: &str| {
+        DeploymentConfig::parse(&format!(r#"{{"computeType": "local", {keys}}}"#)).map(|config| config.devices())
+    };
+    let asked =
+        read(r#""gpuCores": 2, "scorehost": {"placement": {"precision": "FP16", "cpuFallback": true}}"#).unwrap();
+    let wanted = DeviceRequest {
+        device: Some(DeviceKind::Gpu),
+        precision: Some(Precision::F16),
+        copies: Some(2),
+        fallback: Some(true),
+    };
+    assert_eq!(asked, wanted);
+    assert_eq!(read(r#""scorehost": {"placement": {"device": "fpga"}}"#).unwrap().device, Some(DeviceKind::Fpga));
+    let violation = read(r#""gpuCores": 1, "scorehost": {"placement": {"device": "cpu"}}"#).unwrap_err().to_string();
+    assert!(
+        violation.contains("$.scorehost.placement.device: must be gpu where gpuCores is above 0, is cpu"),
+        "{violation}"
+    );
+    let violation = read(r#""scorehost": {"placement": {"device": "tpu"}}"#).unwrap_err().to_string();
+    assert!(violation.contains("$.scorehost.placement.device") && violation.contains("fpga"), "{violation}");
 }
 
 #[test]

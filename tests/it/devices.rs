@@ -1,0 +1,79 @@
+//! What models run on, service by service.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::guests::text;
+use crate::host::{Answer, Host, model};
+
+fn infer(host: &Host, service: &str, value: f32) -> Answer {
+    let body = json!({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 16], "data": vec![value; 16]}]});
+    host.post(&format!("/v2/models/{service}/infer"), &[], body.to_string().as_bytes())
+}
+
+fn answered(host: &Host, service: &str, value: f32) {
+    let answer = infer(host, service, value);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["outputs"][0]["data"], json!(vec![value; 16]), "{service}");
+}
+
+fn settings(folder: &Path, name: &str, document: &Value) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, document.to_string()).unwrap();
+    path
+}
+
+/// The rows of `GET /devices` of one family.
+fn rows(host: &Host, family: &str) -> Vec<Value> {
+    let all: Value = serde_json::from_str(&host.ok(&["--output", "json", "devices"])).unwrap();
+    all.as_array().unwrap().iter().filter(|row| row["name"] == family).cloned().collect()
+}
+
+fn metric(host: &Host, line: &str) -> bool {
+    host.get("/metrics").text().lines().any(|known| known.starts_with(line))
+}
+
+#[test]
+fn a_device_that_is_missing_is_told_at_deploy_and_the_cpu_takes_the_model_only_where_it_may() {
+    let (folder, host) = (tempfile::tempdir().unwrap(), Host::start());
+    host.deploy_model("plain", &model("identity_fp32.onnx"));
+    if rows(&host, "cuda").iter().any(|row| row["available"] == true) {
+        println!("skipped: this machine has a GPU");
+        return;
+    }
+    let one = settings(folder.path(), "one.json", &json!({"computeType": "local", "gpuCores": 1}));
+    let refused = host.fails(&["deploy", "-n", "strict", "-m", "plain:1", "--dc", text(&one)]);
+    assert!(refused.contains("no gpu that works; cuda: "), "{refused}");
+    assert!(refused.contains("cpuFallback"), "the next step is told: {refused}");
+    let fpga = json!({"computeType": "local", "scorehost": {"placement": {"device": "fpga"}}});
+    let fpga = settings(folder.path(), "fpga.json", &fpga);
+    let refused = host.fails(&["deploy", "-n", "gates", "-m", "plain:1", "--dc", text(&fpga)]);
+    assert!(refused.contains("no fpga that works"), "{refused}");
+    let may = json!({"computeType": "local", "gpuCores": 2, "scorehost": {"placement": {"cpuFallback": true, "precision": "fp16"}}});
+    let may = settings(folder.path(), "may.json", &may);
+    host.ok(&["deploy", "-n", "lenient", "-m", "plain:1", "--dc", text(&may)]);
+    answered(&host, "lenient", 1.5);
+    answered(&host, "plain", 2.5);
+    let log = host.ok(&["service", "logs", "lenient"]);
+    assert!(log.contains("model 'plain:1' runs on the CPU, not on the gpu: this host has no gpu"), "{log}");
+    assert!(metric(&host, "scorehost_device_fallbacks_total 1"), "one fallback is counted");
+    let shown: Value = serde_json::from_str(&host.ok(&["--output", "json", "service", "show", "lenient"])).unwrap();
+    let shown = shown.to_string();
+    assert!(shown.contains("\"device\":\"gpu\"") && shown.contains("\"precision\":\"fp16\""), "{shown}");
+    assert!(!rows(&host, "cuda").is_empty(), "the family has been looked for, and its row says why it is missing");
+}
+
+#[test]
+fn what_a_service_asked_for_holds_after_a_restart() {
+    let (folder, mut host) = (tempfile::tempdir().unwrap(), Host::start());
+    let may = json!({"computeType": "local", "scorehost": {"placement": {"device": "fpga", "cpuFallback": true}}});
+    let may = settings(folder.path(), "may.json", &may);
+    host.ok(&["model", "register", "--name", "plain", "--path", text(&model("identity_fp32.onnx"))]);
+    host.ok(&["deploy", "-n", "lenient", "-m", "plain:1", "--dc", text(&may)]);
+    answered(&host, "lenient", 1.5);
+    host.kill_and_restart();
+    answered(&host, "lenient", 2.5);
+    let shown = host.ok(&["--output", "json", "service", "show", "lenient"]);
+    assert!(shown.contains("fpga"), "{shown}");
+}
