@@ -119,6 +119,8 @@ impl ModelFacts {
             "runtime": self.runtime,
             "platform": facts.platform,
             "bytes": facts.bytes,
+            // What keeps calls apart; nothing where they may be merged.
+            "unmerged": facts.batch.as_ref().err().map_or("", |reason| reason),
             "inputs": facts.signature.inputs.iter().map(written).collect::<Vec<_>>(),
             "outputs": facts.signature.outputs.iter().map(written).collect::<Vec<_>>(),
         });
@@ -135,6 +137,10 @@ impl ModelFacts {
             signature: Signature { inputs: specs("inputs")?, outputs: specs("outputs")? },
             platform: Devices::platform(document["platform"].as_str()?)?,
             bytes: document["bytes"].as_u64()?,
+            batch: match document["unmerged"].as_str()? {
+                "" => Ok(()),
+                reason => Err(reason.into()),
+            },
         })
     }
 

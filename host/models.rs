@@ -174,9 +174,7 @@ impl Models {
             statistics: Some(self.statistics.service(&spec.name, version)),
         };
         let (limits, batches) = (configured.limits(&spec.admission), configured.batches(&spec.batching));
-        if graph.is_loaded() {
-            unmerged(&model.id.to_string(), spec, graph, batches.as_ref());
-        }
+        unmerged(&model.id.to_string(), spec, graph, batches.as_ref());
         Deployed { id: model.id.clone(), caller, limits, batches, most_rows: configured.most_rows() }
     }
 

@@ -79,7 +79,14 @@ fn models_that_do_not_fit_are_evicted_and_come_back_when_they_are_called() {
     let log = host.ok(&["service", "logs", "model-0"]);
     assert!(log.contains("was evicted from memory") && log.contains("was loaded into memory"), "{log}");
 
+    let merged = |host: &Host| {
+        let config = |number| host.get(&format!("/v2/models/model-{number}/config")).json()["max_batch_size"].clone();
+        (0..5).map(config).collect::<Vec<_>>()
+    };
+    let before = merged(&host);
+    assert!(before.iter().all(|most| most.as_u64() > Some(1)), "{before:?}");
     host.kill_and_restart();
+    assert_eq!(merged(&host), before, "also those that the start has not loaded");
     let restarted = memory(&host);
     assert_eq!(restarted["models"].as_array().unwrap().len(), 5);
     assert!(loaded(&restarted).len() <= 2, "{restarted}");

@@ -78,7 +78,7 @@ pub struct LoadOptions {
     pub contexts: usize,
     /// Fills memory with NaN before each call, so that a test finds elements that nothing wrote.
     pub poison: bool,
-    /// Whether calls with other numbers of rows share a plan: rows are filled up to the next of a few batch sizes. Only for
+    /// Whether calls with other numbers of rows share a plan: rows are filled up to the next of a few batch sizes. Acts for
     /// graphs that compute each row by itself.
     pub batches: bool,
 }

@@ -150,7 +150,7 @@ impl CudaGraph {
         self.gpu.check()?;
         let tensors = self.ordered(inputs)?;
         let shapes: Vec<Shape> = tensors.iter().map(|tensor| Shape::from(tensor.shape())).collect();
-        let rows = if self.options.batches { common_rows(&shapes) } else { None };
+        let rows = if self.options.batches && self.batch.is_ok() { common_rows(&shapes) } else { None };
         let bucket = rows.map_or_else(|| shapes.clone(), |rows| filled_up(&shapes, rows));
         let plan = self.plans.get(&bucket)?;
         let mut context = self.take()?;

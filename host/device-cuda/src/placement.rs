@@ -39,7 +39,7 @@ impl Accelerator for Cuda {
 
     fn load(&self, device: usize, request: &LoadRequest<'_>) -> Result<Arc<dyn Graph>, Failure> {
         let LoadRequest { model, precision, .. } = *request;
-        let options = LoadOptions { precision, fold: folding(), contexts: CONTEXTS, poison: false, batches: false };
+        let options = LoadOptions { precision, fold: folding(), contexts: CONTEXTS, poison: false, batches: true };
         Ok(Self::load(self, device, model, options)?)
     }
 }

@@ -16,8 +16,12 @@ pub(crate) async fn first(shared: &Arc<Shared>, wanted: Wanted) -> Result<Arc<Re
     let room = shared.room(&wanted.model, wanted.estimate).await?;
     let _slot = shared.slots.acquire().await.map_err(Failure::internal)?;
     let (wanted, graph) = load_first(shared, wanted).await?;
-    let facts =
-        Facts { signature: graph.signature().clone(), platform: graph.platform(), bytes: graph.memory_bytes().max(1) };
+    let facts = Facts {
+        signature: graph.signature().clone(),
+        platform: graph.platform(),
+        bytes: graph.memory_bytes().max(1),
+        batch: graph.batch(),
+    };
     shared.check_size(&wanted.model, facts.bytes)?;
     let resident = Resident::absent(shared, Wanted { facts: Some(facts), ..wanted })?;
     let landed = resident.land(graph);

@@ -51,6 +51,8 @@ pub struct Facts {
     pub platform: &'static str,
     /// Bytes that it holds when it is loaded, as measured.
     pub bytes: u64,
+    /// Whether calls may be merged, or why not.
+    pub batch: Result<(), Arc<str>>,
 }
 
 /// A graph that is to be kept.

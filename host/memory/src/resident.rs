@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::sync::{OnceLock, Weak, mpsc};
+use std::sync::{Weak, mpsc};
 
 use parking_lot::{Mutex, RwLock};
 use scorehost_core::{Deadline, DeviceKind, Digest, Failure, Graph, ModelId, NamedTensor, NamedTensors, Signature};
@@ -32,7 +32,7 @@ pub struct Resident {
     /// Bytes that it held when it was loaded last.
     bytes: AtomicU64,
     /// Whether calls may be merged, as the graph said when it was loaded first.
-    batch: OnceLock<Result<(), Arc<str>>>,
+    batch: Result<(), Arc<str>>,
     /// When it was used last.
     used: AtomicU64,
     pins: AtomicU32,
@@ -62,7 +62,7 @@ impl Resident {
             users: AtomicU32::new(ABSENT),
             graph: RwLock::new(None),
             bytes: AtomicU64::new(facts.bytes),
-            batch: OnceLock::new(),
+            batch: facts.batch,
             used: AtomicU64::new(0),
             pins: AtomicU32::new(0),
             flight: Mutex::new(None),
@@ -85,7 +85,12 @@ impl Resident {
     /// What is known of it, for a later process.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        Facts { signature: self.signature.clone(), platform: self.platform, bytes: self.size() }
+        Facts {
+            signature: self.signature.clone(),
+            platform: self.platform,
+            bytes: self.size(),
+            batch: self.batch.clone(),
+        }
     }
 
     /// Bytes that it holds when it is loaded.
@@ -130,8 +135,6 @@ impl Resident {
     /// Takes the graph in, with a first use of it.
     pub(crate) fn land(self: &Arc<Self>, graph: Arc<dyn Graph>) -> Use {
         self.bytes.store(graph.memory_bytes().max(1), Relaxed);
-        // The same key is the same graph: later loads say the same.
-        let _ = self.batch.set(graph.batch());
         let mut place = self.graph.write();
         *place = Some(graph);
         self.touch();
@@ -270,7 +273,7 @@ impl Graph for Resident {
     }
 
     fn batch(&self) -> Result<(), Arc<str>> {
-        self.batch.get().cloned().unwrap_or_else(|| Err("the model has not been loaded yet".into()))
+        self.batch.clone()
     }
 }
 

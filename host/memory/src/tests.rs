@@ -122,7 +122,7 @@ impl Bench {
     }
 
     fn wanted(&self, number: u8, bytes: u64, facts: bool) -> Wanted {
-        let facts = facts.then(|| Facts { signature: signature(), platform: "fake", bytes });
+        let facts = facts.then(|| Facts { signature: signature(), platform: "fake", bytes, batch: Ok(()) });
         Wanted {
             key: format!("sha256:{}", format!("{number:02x}").repeat(32)).parse().unwrap(),
             model: format!("m{number}:1").parse().unwrap(),
@@ -191,6 +191,7 @@ async fn a_graph_with_known_facts_is_loaded_by_its_first_call() {
     let known = bench.memory.open(bench.wanted(1, 40, true)).await.unwrap();
     assert_eq!((bench.machine.loads.load(SeqCst), known.is_loaded()), (0, false));
     assert_eq!(Graph::signature(&*known), &signature());
+    assert_eq!(Graph::batch(&*known), Ok(()), "that calls may be merged is known before");
     assert_eq!(answer(&known.acquire(None).await.unwrap().0), 1);
     assert_eq!(bench.machine.loads.load(SeqCst), 1);
 }

@@ -45,7 +45,7 @@ fn load(cuda: &Cuda, path: &str, precision: Precision, poison: bool) -> Result<A
 }
 
 fn options(precision: Precision, poison: bool) -> LoadOptions {
-    LoadOptions { precision, fold: scorehost_device::folding(), contexts: 2, poison, batches: false }
+    LoadOptions { precision, fold: scorehost_device::folding(), contexts: 2, poison, batches: true }
 }
 
 fn main() {
