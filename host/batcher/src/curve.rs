@@ -5,14 +5,15 @@
 //! it must end within half the latency target, because a call may come when a run has just begun and then waits for that run and goes with
 //! the next; and it need not be larger than the size at which the fixed costs are a twentieth of the rows' costs, because
 //! beyond it everybody waits longer and the device does next to nothing more. Where the sizes of late tell no line (all runs were alike),
-//! the limit is twice their size, so that a larger one is tried. See `docs/adr/014-batching.md`.
+//! the limit is twice their size, so that a larger one is tried: with a target, too, or else a model whose runs cost nearly the same at any size
+//! would be taken for one whose rows add up, and never be asked for more. See `docs/adr/014-batching.md`.
 
 use std::time::Duration;
 
 /// What one run of late counts when the next has been recorded.
 const MEMORY: f64 = 1.0 - 1.0 / 32.0;
 /// Relative variance of the sizes below which no line can be drawn through them.
-const ALIKE: f64 = 1e-2;
+const ALIKE: f64 = 2e-3;
 /// The fixed costs' part of the rows' costs at which a larger batch is of no use.
 const WORTHWHILE: f64 = 1.0 / 20.0;
 /// A run counts at most so many times what was expected of it: the operating system may have interrupted it.
@@ -115,12 +116,17 @@ impl CostCurve {
         (worthwhile.ceil() as u64).min(in_time as u64).clamp(1, max.min(tried))
     }
 
-    /// The largest size that is likely to take at most `time`.
+    /// The largest size that is likely to take at most `time`, or that is to be tried to find out.
     fn within(&self, time: Duration) -> f64 {
         let budget = time.as_secs_f64() * 1e6 - 2.0 * self.deviation;
         let Some(mean) = self.mean_rows() else { return f64::INFINITY };
-        // Without a line, all costs are taken for the rows' costs.
-        let line = self.line().unwrap_or(Line { fixed: 0.0, per_row: self.time / self.weight / mean });
+        let line = match self.line() {
+            Some(line) => line,
+            // What larger runs take is not known. One that is late tells, and is late by the length of a usual run at most.
+            None if self.time / self.weight <= budget => return (GROWTH as f64) * mean.ceil(),
+            // All costs are taken for the rows' costs.
+            None => Line { fixed: 0.0, per_row: self.time / self.weight / mean },
+        };
         if line.per_row <= 0.0 {
             return if budget >= line.fixed { f64::INFINITY } else { 1.0 };
         }
