@@ -44,7 +44,7 @@ impl ServiceCalls {
     fn begin(&self, name: &ServiceName, call: CallContext, method: &str, bytes_in: u64) -> Result<Begun, Failure> {
         check(name, &call)?;
         let asked = Asked { caller: call.caller.as_deref(), ..Asked::default() };
-        let routed = self.plane.route(name.as_str(), &asked)?;
+        let routed = self.plane.route(name.as_str(), &asked).map_err(misnamed)?;
         let by = call.chain.last().map(|service| format!("service:{service}")).unwrap_or_default();
         let caller = match &call.caller {
             Some(caller) => format!("{caller} by {by}"),
@@ -79,6 +79,7 @@ impl ServiceCalls {
         }
         let asked = ask(Arc::clone(&begun.service), begun.call.clone());
         let (answer, note) = note::keep(asked).await;
+        let answer = answer.map_err(|failure| naming(&begun.service.status().name, failure));
         let (status, bytes_out) = match &answer {
             Ok(answer) => answered(answer),
             Err(failure) => {
@@ -112,6 +113,22 @@ impl ServiceCalls {
             compute: note.compute,
         });
     }
+}
+
+/// What a scorer's author does about a service that is not there.
+fn misnamed(failure: Failure) -> Failure {
+    if failure.kind != ErrorKind::NotFound || failure.hint.is_some() {
+        return failure;
+    }
+    failure.with_hint("deploy it, or correct the name in the scorer and in scorehost.grants.services")
+}
+
+/// A failure that says which service of the chain failed: it is read by who called another one.
+fn naming(service: &ServiceName, failure: Failure) -> Failure {
+    if failure.message.contains(&format!("service '{service}'")) {
+        return failure;
+    }
+    Failure { message: format!("service '{service}': {}", failure.message).into(), ..failure }
 }
 
 fn check(name: &ServiceName, call: &CallContext) -> Result<(), Failure> {

@@ -120,3 +120,23 @@ async fn circles_and_deep_chains_are_refused_and_name_the_chain() {
     assert!(deeper.message.starts_with("services call each other more than 8 deep: s01 → s02"), "{deeper}");
     assert!(embed.last.lock().unwrap().is_none(), "a refused call goes nowhere");
 }
+
+#[tokio::test]
+async fn a_failure_says_which_service_failed_and_what_to_do_about_one_that_is_missing() {
+    let (calls, _embed) = bench();
+    let request = RawRequest {
+        method: "POST".into(),
+        path: "/".into(),
+        query: String::new(),
+        body: "no tensors".into(),
+        content_type: None,
+    };
+    let failed = calls.score(&name("embed"), request, through(&["front"])).await.err().unwrap();
+    assert_eq!(failed.kind, ErrorKind::InvalidInput);
+    assert!(failed.message.starts_with("service 'embed': "), "{failed}");
+    let once = naming(&name("embed"), failed.clone());
+    assert_eq!(once.message, failed.message, "it is named once");
+    let missing = calls.infer(&name("rank"), InferRequest::default(), through(&["front"])).await.err().unwrap();
+    assert_eq!((missing.kind, &*missing.message), (ErrorKind::NotFound, "no service 'rank'"));
+    assert!(missing.hint.unwrap().contains("scorehost.grants.services"));
+}

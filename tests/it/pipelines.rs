@@ -35,7 +35,12 @@ struct Stage {
 
 impl Stage {
     fn set(arguments: &[&str]) -> Option<Self> {
-        let component = build("tests/guests/caller")?;
+        Self::with("tests/guests/caller", arguments)
+    }
+
+    /// The same with a caller in another language.
+    fn with(caller: &str, arguments: &[&str]) -> Option<Self> {
+        let component = build(caller)?;
         let host = Host::start_with(arguments);
         host.ok(&["model", "register", "--name", "identity", "--path", text(&model("identity_fp32.onnx"))]);
         Some(Self { host, component, folder: tempfile::tempdir().unwrap() })
@@ -47,6 +52,13 @@ impl Stage {
         let arguments =
             ["deploy", "-n", name, "--scorer", text(&self.component), "--var", &variable, "--dc", text(&dc)];
         arguments.map(str::to_owned).to_vec()
+    }
+
+    /// Deploys a caller that posts `body`.
+    fn posts(&self, name: &str, calls: &str, body: &str) {
+        let mut arguments = self.deployment(name, calls, &[calls]);
+        arguments.extend(["--var".to_owned(), format!("BODY={body}")]);
+        self.host.ok(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     fn deploys(&self, name: &str, calls: &str, granted: &[&str]) -> String {
@@ -150,11 +162,71 @@ fn one_trace_and_one_deadline_hold_for_all_services_of_a_request() {
 
     let Some(faulty) = build("tests/guests/faulty") else { return };
     stage.host.ok(&["deploy", "-n", "endless", "--scorer", text(&faulty)]);
-    let mut patient = stage.deployment("patient", "endless", &["endless"]);
-    patient.extend(["--var", "BODY=loop"].map(str::to_owned));
-    stage.host.ok(&patient.iter().map(String::as_str).collect::<Vec<_>>());
+    stage.posts("patient", "endless", "loop");
+    is_late(&stage.host, "patient");
+}
+
+/// A request that allows 0.3 s ends by then, although the service it calls would never.
+fn is_late(host: &Host, service: &str) {
     let body = json!({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 16], "data": vec![1.0; 16]}],
         "parameters": {"timeout": 300_000}});
-    let late = stage.host.post("/v2/models/patient/infer", &[], body.to_string().as_bytes());
+    let late = host.post(&format!("/v2/models/{service}/infer"), &[], body.to_string().as_bytes());
     assert_eq!(late.status, 504, "{}", late.text());
+}
+
+/// What holds for a caller in any language: the other service is reached without its key, sees who called and belongs to the
+/// request's trace and deadline; whatever goes wrong is told by name.
+fn calls_as_every_language_does(caller: &str) {
+    let (url, received) = collector();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let arguments =
+        ["--otlp-endpoint", &url, "--trace-sample", "0", "--access-log", "json", "--access-log-file", text(&file)];
+    let Some(stage) = Stage::with(caller, &arguments) else { return };
+    let Some(faulty) = build("tests/guests/faulty") else { return };
+    let closed = json!({"models": ["identity:1"], "deployment": {"computeType": "local", "authEnabled": true}});
+    let begun = stage.host.manage("PUT", "/services/closed", closed.to_string().as_bytes());
+    stage.host.ok(&["operation", "show", begun.json()["id"].as_str().unwrap(), "--wait"]);
+    stage.deploys("front", "closed", &["closed"]);
+
+    let parent = format!("00-{TRACE:032x}-00f067aa0ba902b7-01");
+    let answer = infer(&stage.host, "front", &[("traceparent", &parent), ("x-request-id", "through")]);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["outputs"][0]["data"], json!(vec![0.5; 16]));
+    let inner = inner_line(&file);
+    assert_eq!((&inner["service"], &inner["caller"]), (&json!("closed"), &json!("service:front")));
+    assert_eq!(inner["request_id"], "through");
+    let parts: [&[u8]; 5] = [&TRACE.to_be_bytes(), b"service.call", b"closed", b"scorer.run", b"model.run"];
+    assert!(delivered(&received, "/v1/traces", &parts), "no spans came");
+
+    stage.host.ok(&["deploy", "-n", "fault", "--scorer", text(&faulty)]);
+    stage.posts("patient", "fault", "loop");
+    is_late(&stage.host, "patient");
+    let told = |service: &str, status: u16, words: &[&str]| {
+        let answer = infer(&stage.host, service, &[]);
+        assert_eq!(answer.status, status, "{service}: {}", answer.text());
+        assert!(words.iter().all(|word| answer.text().contains(word)), "{service}: {}", answer.text());
+    };
+    stage.posts("well", "fault", "ok");
+    told("well", 200, &["OUTPUT0"]);
+    stage.posts("refused", "fault", "nonsense");
+    told("refused", 400, &["service 'fault'", "there is no fault 'nonsense'"]);
+    stage.posts("broken", "fault", "trap");
+    told("broken", 502, &["service 'fault'", "panicked or aborted"]);
+    stage.deploys("lost", "nowhere", &["nowhere"]);
+    told("lost", 404, &["no service named 'nowhere' is deployed", "scorehost.grants.services"]);
+    stage.deploys("nosy", "closed", &["front"]);
+    told("nosy", 502, &["service 'nosy' is not granted to call service 'closed'"]);
+    let circle = stage.refuses("closed", "front", &["front"]);
+    assert!(circle.contains("closed → front → closed"), "{circle}");
+}
+
+#[test]
+fn a_javascript_scorer_calls_services() {
+    calls_as_every_language_does("tests/guests/caller-javascript");
+}
+
+#[test]
+fn a_c_scorer_calls_services() {
+    calls_as_every_language_does("tests/guests/caller-c");
 }

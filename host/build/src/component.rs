@@ -5,7 +5,7 @@ use std::path::Path;
 use wasi_preview1_component_adapter_provider as wasi;
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wit_component::ComponentEncoder;
-use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId};
+use wit_parser::{PackageId, Resolve, UnresolvedPackageGroup, WorldId};
 
 use crate::embedded::File;
 use crate::{BuildError, World, embedded};
@@ -62,21 +62,51 @@ pub(crate) fn rename_export(component: &mut [u8], from: &str, to: &str) -> Resul
     Ok(())
 }
 
-/// The embedded WIT packages, and a world of scorers with operations on tensors at hand.
-pub(crate) fn world(world: World) -> Result<(Resolve, WorldId), BuildError> {
-    let broken = |error: String| BuildError::Component(format!("the embedded WIT package is broken: {error}"));
+/// The embedded WIT packages, and a world of scorers with operations on tensors at hand; other services beside where asked for.
+pub(crate) fn world(world: World, services: bool) -> Result<(Resolve, WorldId), BuildError> {
     let mut resolve = Resolve::default();
-    let mut push = |files: &[File]| {
-        let mut sources = wit_parser::SourceMap::new();
-        for file in files {
-            let text = std::str::from_utf8(file.content).map_err(|error| broken(error.to_string()))?;
-            sources.push(Path::new(file.path), text);
-        }
-        let group: UnresolvedPackageGroup = sources.parse().map_err(|(_, error)| broken(error.to_string()))?;
-        resolve.push_group(group).map_err(|error| broken(error.to_string()))
-    };
-    push(embedded::WIT)?;
-    let package = push(embedded::WIT_OPERATIONS)?;
+    push(&mut resolve, embedded::WIT)?;
+    let mut package = push(&mut resolve, embedded::WIT_OPERATIONS)?;
+    if services {
+        push(&mut resolve, embedded::SERVICES)?;
+        // A world of the same name, so that everything generated from it is called the same.
+        let text = world_with_services(world.name(), world, "");
+        package = push_text(&mut resolve, [("build.wit", text.as_str())])?;
+    }
     let world = resolve.select_world(&[package], Some(world.name())).map_err(|error| broken(error.to_string()))?;
     Ok((resolve, world))
+}
+
+/// A package of its own whose world is the scorer's with what it imports beside: the packages that `scorehost:services`
+/// uses cannot hold it.
+pub(crate) fn world_with_services(name: &str, world: World, imports: &str) -> String {
+    let world = world.name();
+    format!(
+        "package scorehost:build;\n\nworld {name} {{\n  include scorehost:operations/{world}@0.1.0;\n  \
+         import scorehost:services/services@0.1.0;\n{imports}}}\n"
+    )
+}
+
+fn push(resolve: &mut Resolve, files: &[File]) -> Result<PackageId, BuildError> {
+    let mut texts = Vec::with_capacity(files.len());
+    for file in files {
+        texts.push((file.path, std::str::from_utf8(file.content).map_err(|error| broken(error.to_string()))?));
+    }
+    push_text(resolve, texts)
+}
+
+fn push_text<'a>(
+    resolve: &mut Resolve,
+    files: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<PackageId, BuildError> {
+    let mut sources = wit_parser::SourceMap::new();
+    for (path, text) in files {
+        sources.push(Path::new(path), text);
+    }
+    let group: UnresolvedPackageGroup = sources.parse().map_err(|(_, error)| broken(error.to_string()))?;
+    resolve.push_group(group).map_err(|error| broken(error.to_string()))
+}
+
+fn broken(error: String) -> BuildError {
+    BuildError::Component(format!("the embedded WIT package is broken: {error}"))
 }

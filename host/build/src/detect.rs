@@ -54,10 +54,11 @@ pub(crate) fn plan(request: &BuildRequest) -> Result<Plan, BuildError> {
         });
     }
     let world = manifest.world.unwrap_or_default();
-    if manifest.services && language != Language::Python {
+    if manifest.services && language == Language::Rust {
         return Err(BuildError::Configuration {
             file: source.join(manifest::FILE),
-            problem: "scorehost:services is imported this way in Python".into(),
+            problem: "scorehost:services is imported this way in Python, JavaScript and C; this is a Rust scorer"
+                .into(),
             hint: Some("in Rust, use the feature services of the crate scorehost".into()),
         });
     }

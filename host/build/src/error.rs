@@ -78,6 +78,7 @@ impl BuildError {
             Self::Language { suggestion, .. } => suggestion.clone(),
             Self::Toolchain { install, .. } => Some(install.clone()),
             Self::Configuration { hint, .. } => hint.clone(),
+            Self::Compiler { output, .. } => import_missing(output),
             Self::Ambiguous { .. } => Some("say which in scorehost.toml: language = \"python\"".into()),
             Self::NothingToBuild(_) => Some("start from a template: scorehost scorer new python DIR".into()),
             Self::NotEmpty(_) => Some("name a new folder".into()),
@@ -85,6 +86,12 @@ impl BuildError {
             _ => None,
         }
     }
+}
+
+/// The line of `scorehost.toml` without which a part of the SDK does not compile, where the compiler says that it misses it.
+fn import_missing(output: &str) -> Option<String> {
+    let missed = ["scorehost:services", "wasi:http"].into_iter().find(|import| output.contains(import))?;
+    Some(format!("this part of the SDK needs the line imports = \"{missed}\" in scorehost.toml"))
 }
 
 impl From<BuildError> for Failure {

@@ -14,7 +14,7 @@ use crate::detect::Plan;
 use crate::fingerprint::Fingerprint;
 use crate::source::SourceFile;
 use crate::tools::Tools;
-use crate::{BuildError, Language, embedded};
+use crate::{BuildError, Language, component, embedded};
 
 /// What a compiler made.
 pub(crate) struct Compiled {
@@ -82,22 +82,16 @@ fn world_of(plan: &Plan) -> String {
     }
 }
 
-/// A package of its own whose world is the scorer's with what it imports beside: the packages that `scorehost:services`
-/// uses cannot hold it.
 fn write_with_services(plan: &Plan, wit: &Path) -> std::io::Result<()> {
     embedded::write(embedded::WIT, &wit.join(SCORING))?;
     embedded::write(embedded::WIT_OPERATIONS, &wit.join("deps/scorehost-operations"))?;
     embedded::write(embedded::SERVICES, &wit.join("deps/scorehost-services"))?;
-    let mut imports = "  import scorehost:services/services@0.1.0;\n".to_owned();
+    let mut imports = "";
     if plan.http {
         write_http_packages(wit)?;
-        imports.push_str("  import wasi:http/outgoing-handler@0.2.12;\n");
+        imports = "  import wasi:http/outgoing-handler@0.2.12;\n";
     }
-    let (name, world) = (world_of(plan), plan.world.name());
-    let text = format!(
-        "package scorehost:build;\n\nworld {name} {{\n  include scorehost:operations/{world}@0.1.0;\n{imports}}}\n"
-    );
-    std::fs::write(wit.join("build.wit"), text)
+    std::fs::write(wit.join("build.wit"), component::world_with_services(&world_of(plan), plan.world, imports))
 }
 
 fn write_http_packages(wit: &Path) -> std::io::Result<()> {

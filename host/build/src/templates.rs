@@ -23,7 +23,7 @@ pub fn write(language: Language, folder: &Path) -> Result<(), BuildError> {
         Language::Rust => embedded::write(embedded::SDK_RUST, &own.join("sdk/rust")),
         Language::Python => embedded::write(embedded::SDK_PYTHON, &own.join("sdk/python")),
         Language::JavaScript => embedded::write(embedded::SDK_JAVASCRIPT, &own.join("sdk/javascript")),
-        Language::C => return write_c_sdk(World::EntryScript, &own.join("sdk/c")),
+        Language::C => return write_c_sdk(World::EntryScript, false, &own.join("sdk/c")),
     }
     .map_err(BuildError::io("write", own))
 }

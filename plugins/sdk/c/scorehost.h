@@ -69,6 +69,18 @@ static inline bool sh_fail(sh_failure *failure, sh_kind kind, const char *messag
         scorehost_scoring_log_write(level, &sh_message);     \
     } while (0)
 
+/* The value of a variable of the deployment as a text to free; NULL where it is not set. */
+static inline char *sh_variable(const char *name) {
+    sh_string text = sh_text(name), value;
+    if (!scorehost_scoring_context_variable(&text, &value))
+        return NULL;
+    char *copy = malloc(value.len + 1);
+    memcpy(copy, value.ptr, value.len);
+    copy[value.len] = 0;
+    free(value.ptr);
+    return copy;
+}
+
 /* Makes a tensor from `bytes` bytes of elements, row-major, little-endian; one copy into the host. */
 static inline bool sh_tensor_create(sh_dtype dtype, const uint64_t *shape, size_t rank, const void *data, size_t bytes,
                                     sh_tensor *tensor, sh_failure *failure) {
@@ -94,6 +106,11 @@ static inline sh_bytes sh_tensor_data(sh_tensor tensor) {
     sh_bytes data;
     scorehost_scoring_tensors_method_tensor_data(scorehost_scoring_tensors_borrow_tensor(tensor), &data);
     return data;
+}
+
+/* A second handle to the same elements; no copy. */
+static inline sh_tensor sh_tensor_share(sh_tensor tensor) {
+    return scorehost_scoring_tensors_method_tensor_share(scorehost_scoring_tensors_borrow_tensor(tensor));
 }
 
 /* Gives a handle back. */
@@ -314,6 +331,107 @@ static inline bool sh_non_max_suppression(sh_tensor boxes, sh_tensor scores, sh_
     return scorehost_operations_detection_non_max_suppression(sh_borrow(boxes), sh_borrow(scores), NULL, &suppression, result,
                                                               failure);
 }
+
+/* Other services of the host: those that the deployment lists (scorehost.grants.services). scorehost.toml must say
+ * imports = "scorehost:services". A call ends with the request that makes it, at the latest by its deadline, and belongs to its
+ * trace. It takes no key: the other service sees who sent the request, and its access log names this service. A failure of the
+ * other service fills the sh_failure, with its kind. */
+
+/* A tensor and its name; a scorer's inputs and outputs are arrays of these. */
+typedef scorehost_scoring_tensors_named_tensor_t sh_named_tensor;
+
+/* What a service answered to a body; a status of 400 and above is an answer, too. Free body.ptr. */
+typedef struct {
+    uint16_t status;
+    sh_bytes body;
+} sh_service_answer;
+
+#ifdef SCOREHOST_SERVICES
+
+/* Names of the services that the deployment lists. */
+static inline SH_WORLD(list_string_t) sh_service_granted(void) {
+    SH_WORLD(list_string_t) names;
+    scorehost_services_services_granted(&names);
+    return names;
+}
+
+/* Calls a service of tensors. `inputs` stay the caller's; of the service's outputs those called `outputs` come, or all where there
+ * are none. Free *results after their names, or return them from run. */
+static inline bool sh_service_call_all(const char *service, const sh_named_tensor *inputs, size_t count,
+                                       const char *const *outputs, size_t wanted, sh_named_tensor **results, size_t *found,
+                                       sh_failure *failure) {
+    scorehost_services_services_tuple2_string_borrow_tensor_t pairs[SH_MAX_TENSORS];
+    sh_string names[SH_MAX_TENSORS], name = sh_text(service);
+    if (count > SH_MAX_TENSORS || wanted > SH_MAX_TENSORS)
+        return sh_fail(failure, SH_INVALID_INPUT, "more than 64 tensors at once");
+    for (size_t i = 0; i < count; i++) {
+        pairs[i].f0 = inputs[i].name;
+        pairs[i].f1 = sh_borrow(inputs[i].tensor);
+    }
+    for (size_t i = 0; i < wanted; i++)
+        names[i] = sh_text(outputs[i]);
+    scorehost_services_services_list_tuple2_string_borrow_tensor_t given = { pairs, count };
+    SH_WORLD(list_string_t) asked = { names, wanted };
+    scorehost_services_services_list_named_tensor_t answer;
+    if (!scorehost_services_services_call_tensors(&name, &given, &asked, &answer, failure))
+        return false;
+    *results = answer.ptr;
+    *found = answer.len;
+    return true;
+}
+
+/* Calls a service of tensors with one input and hands out one of its outputs. */
+static inline bool sh_service_call(const char *service, const char *input, sh_tensor value, const char *output,
+                                   sh_tensor *result, sh_failure *failure) {
+    sh_named_tensor given = { sh_text(input), value }, *results;
+    size_t found;
+    if (!sh_service_call_all(service, &given, 1, &output, 1, &results, &found, failure))
+        return false;
+    *result = results[0].tensor;
+    free(results[0].name.ptr);
+    free(results);
+    return true;
+}
+
+/* Posts a body to a service: what POST /api/v1/service/<name>/score would answer. */
+static inline bool sh_service_post(const char *service, const char *content_type, const void *body, size_t length,
+                                   sh_service_answer *answer, sh_failure *failure) {
+    sh_string name = sh_text(service);
+    scorehost_services_services_http_request_t request = { .method = sh_text("POST"), .body = { (uint8_t *)body, length } };
+    scorehost_services_services_http_response_t response;
+    request.content_type.is_some = content_type != NULL;
+    if (content_type != NULL)
+        request.content_type.val = sh_text(content_type);
+    if (!scorehost_services_services_call(&name, &request, &response, failure))
+        return false;
+    answer->status = response.status;
+    answer->body = response.body;
+    SH_WORLD(list_tuple2_string_string_free)(&response.headers);
+    return true;
+}
+
+/* Whether an answer's status is 200 to 299; else the failure says what the service answered, and the body is freed. */
+static inline bool sh_service_successful(const char *service, sh_service_answer *answer, sh_failure *failure) {
+    char message[512];
+    if (answer->status >= 200 && answer->status < 300)
+        return true;
+    int shown = answer->body.len < 200 ? (int)answer->body.len : 200;
+    snprintf(message, sizeof message, "service '%.64s' answered %u: %.*s", service, answer->status, shown,
+             (const char *)answer->body.ptr);
+    free(answer->body.ptr);
+    return sh_fail(failure, SH_UNAVAILABLE, message);
+}
+
+#else
+
+#define SH_NEEDS_SERVICES __attribute__((unavailable("scorehost.toml must say imports = \"scorehost:services\"")))
+bool sh_service_granted(void) SH_NEEDS_SERVICES;
+bool sh_service_call_all(const char *service, ...) SH_NEEDS_SERVICES;
+bool sh_service_call(const char *service, ...) SH_NEEDS_SERVICES;
+bool sh_service_post(const char *service, ...) SH_NEEDS_SERVICES;
+bool sh_service_successful(const char *service, ...) SH_NEEDS_SERVICES;
+
+#endif
 
 #ifndef SCOREHOST_WORLD_SCORER
 

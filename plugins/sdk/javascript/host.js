@@ -4,14 +4,16 @@ import hostCollect from "scorehost:scoring/collect@0.1.0";
 import hostContext from "scorehost:scoring/context@0.1.0";
 import hostLog from "scorehost:scoring/log@0.1.0";
 
+import { text as checkedText } from "./check.js";
+
 /** Facts about the request being handled, asked for one by one: what is not asked for costs nothing. */
 export const context = {
   requestId: () => hostContext.requestId(),
   service: () => hostContext.service(),
   version: () => hostContext.version(),
-  header: (name) => hostContext.header(name) ?? undefined,
+  header: (name) => hostContext.header(checkedText("the name of a header", name)) ?? undefined,
   headers: () => hostContext.headers(),
-  variable: (name) => hostContext.variable(name) ?? undefined,
+  variable: (name) => hostContext.variable(checkedText("the name of a variable", name)) ?? undefined,
   /** Milliseconds until the host stops this call; undefined without a limit. */
   remaining: () => {
     const nanoseconds = hostContext.remaining();

@@ -2,6 +2,7 @@
 
 import tensors from "scorehost:scoring/tensors@0.1.0";
 
+import { bytes as checkedBytes, choice, natural, naturals } from "./check.js";
 import { called } from "./errors.js";
 import { encode as encodeText } from "./utf8.js";
 
@@ -18,6 +19,8 @@ const ARRAYS = {
   fp64: Float64Array,
 };
 
+export const DTYPES = [...Object.keys(ARRAYS), "fp16", "bf16", "bool", "bytes"];
+
 /** A handle to an immutable, row-major tensor in the host. Passing it on copies nothing. */
 export class Tensor {
   constructor(handle) {
@@ -31,7 +34,10 @@ export class Tensor {
 
   /** Makes a tensor from bytes: row-major, little-endian; elements of dtype `bytes` each after their length as u32. */
   static fromBytes(dtype, shape, data) {
-    return new Tensor(called(() => tensors.Tensor.create(dtype, shape, data)));
+    choice("dtype", dtype, DTYPES);
+    const lengths = naturals("the shape", shape);
+    const content = checkedBytes("the data", data);
+    return new Tensor(called(() => tensors.Tensor.create(dtype, lengths, content)));
   }
 
   get dtype() {
@@ -54,18 +60,32 @@ export class Tensor {
 
   /** The same elements under another shape; no copy. */
   reshape(shape) {
-    return new Tensor(called(() => this.handle.reshape(shape)));
+    return new Tensor(called(() => this.handle.reshape(naturals("the shape", shape))));
   }
 
   /** Rows `start..end` of the first dimension; no copy. */
   slice(start, end) {
-    return new Tensor(called(() => this.handle.slice(start, end)));
+    return new Tensor(called(() => this.handle.slice(natural("the first row", start), natural("the last row", end))));
   }
 
   /** A second handle to the same elements; no copy. */
   share() {
     return new Tensor(this.handle.share());
   }
+}
+
+/** The handle of what must be a tensor. */
+export function handleOf(what, tensor) {
+  if (tensor instanceof Tensor) {
+    return tensor.handle;
+  }
+  const found = Array.isArray(tensor) ? "an array" : tensor === null ? "null" : typeof tensor;
+  throw new TypeError(`${what} must be a Tensor, not ${found}; Tensor.fromArray and Tensor.fromBytes make one`);
+}
+
+/** The handles of `{name: Tensor}`, as calls to the host take them. */
+export function handlesOf(inputs) {
+  return Object.entries(inputs ?? {}).map(([name, tensor]) => [name, handleOf(`'${name}'`, tensor)]);
 }
 
 function encode(dtype, values) {
@@ -75,7 +95,7 @@ function encode(dtype, values) {
   if (dtype === "bool") {
     return Uint8Array.from(values, (value) => (value ? 1 : 0));
   }
-  const TypedArray = ARRAYS[dtype];
+  const TypedArray = ARRAYS[choice("dtype", dtype, DTYPES)];
   if (TypedArray === undefined) {
     throw new TypeError(`fromArray cannot make elements of dtype '${dtype}'; use fromBytes`);
   }

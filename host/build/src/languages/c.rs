@@ -73,7 +73,7 @@ impl Compiler for C {
         let stage = stage(plan, files)?;
         let stage = stage.path();
         let sdk = stage.join("sdk");
-        write_sdk(plan.world, &sdk)?;
+        write_sdk(plan.world, plan.services, &sdk)?;
         tools.progress.step(&format!("compiling with {}", self.identity));
         zig.current_dir(stage.join(APP)).env("ZIG_GLOBAL_CACHE_DIR", tools.config.toolchains_dir.join("zig-cache"));
         zig.args([
@@ -91,6 +91,9 @@ impl Compiler for C {
         if plan.world == World::Scorer {
             zig.arg("-DSCOREHOST_WORLD_SCORER");
         }
+        if plan.services {
+            zig.arg("-DSCOREHOST_SERVICES");
+        }
         zig.args(files.iter().map(|file| &file.path).filter(|path| path.ends_with(".c")));
         zig.args(bindings(&sdk)?);
         let log = run(&mut zig, Stdout::Shown, tools.progress)?.or_compiler_error(&self.identity)?;
@@ -100,10 +103,10 @@ impl Compiler for C {
     }
 }
 
-/// Writes the SDK's header and the generated bindings of a world.
-pub(crate) fn write_sdk(world: World, folder: &Path) -> Result<(), BuildError> {
+/// Writes the SDK's header and the generated bindings of a world, those of other services with it where they are asked for.
+pub(crate) fn write_sdk(world: World, services: bool, folder: &Path) -> Result<(), BuildError> {
     embedded::write(embedded::SDK_C, folder).map_err(BuildError::io("write", folder))?;
-    let (mut resolve, id) = component::world(world)?;
+    let (mut resolve, id) = component::world(world, services)?;
     let mut files = wit_bindgen_core::Files::default();
     let generated = wit_bindgen_c::Opts::default().build().generate(&mut resolve, id, &mut files);
     generated.map_err(|error| BuildError::Component(format!("no C bindings: {error:#}")))?;

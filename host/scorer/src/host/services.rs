@@ -68,12 +68,42 @@ impl State {
     /// stay here: they were sent to this service, credentials included.
     fn call_of(&self, service: &str) -> Result<(ServiceName, CallContext), Failure> {
         let own = &self.environment.service;
-        let Some(name) = self.environment.grants.services.iter().find(|granted| granted.as_str() == service) else {
-            let message = format!("service '{own}' is not granted to call service '{service}'");
-            let hint = "name it in scorehost.grants.services of the deployment configuration";
-            return Err(Failure::new(ErrorKind::Forbidden, message).with_hint(hint));
+        let granted = &self.environment.grants.services;
+        let Some(name) = granted.iter().find(|granted| granted.as_str() == service) else {
+            return Err(not_granted(own, service, granted));
         };
         let chain = self.call.chain.then(own.clone());
         Ok((name.clone(), CallContext { headers: None, chain, ..self.call.clone() }))
+    }
+}
+
+/// Why a service may not call another one, and what to do about it.
+fn not_granted(own: &ServiceName, service: &str, granted: &[ServiceName]) -> Failure {
+    let (message, hint) = if own.as_str() == service {
+        let message = format!("service '{own}' calls itself, and a circle of calls would not end: {own} → {own}");
+        (message, "call a function of the scorer, or the model")
+    } else {
+        let granted: Vec<&str> = granted.iter().map(ServiceName::as_str).collect();
+        let message = format!(
+            "service '{own}' is not granted to call service '{service}'; it may call: [{}]",
+            granted.join(", ")
+        );
+        (message, "name it in scorehost.grants.services of the deployment configuration, or correct the name")
+    };
+    Failure::new(ErrorKind::Forbidden, message).with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_granted;
+
+    #[test]
+    fn what_is_not_granted_is_told_with_what_is_and_a_call_of_oneself_as_what_it_is() {
+        let name = |name: &str| name.parse().expect("a name");
+        let failure = not_granted(&name("front"), "rnk", &[name("rank"), name("embed")]);
+        let expected = "service 'front' is not granted to call service 'rnk'; it may call: [rank, embed]";
+        assert_eq!(failure.message, expected);
+        let own = not_granted(&name("front"), "front", &[]);
+        assert!(own.message.contains("calls itself") && !own.hint.expect("a hint").contains("grants"));
     }
 }

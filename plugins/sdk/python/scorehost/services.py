@@ -20,6 +20,7 @@ except ImportError:
 class Response:
     """What a service answered to a body. A status of 400 or more is an answer, too; the names of `headers` are in lower case."""
 
+    service: str
     status: int
     headers: dict
     body: bytes
@@ -28,7 +29,8 @@ class Response:
         """The response where its status is 200 to 299; else `HostError`."""
         if 200 <= self.status < 300:
             return self
-        raise HostError("unavailable", f"the other service answered {self.status}")
+        excerpt = self.body.decode(errors="replace")[:200]
+        raise HostError("unavailable", f"service '{self.service}' answered {self.status}" + (f": {excerpt}" if excerpt else ""))
 
     def text(self):
         """The body as text."""
@@ -56,4 +58,4 @@ def post(service, body=b"", *, json=None, content_type=None):
         body, content_type = _json.dumps(json), content_type or "application/json"
     content = body.encode() if isinstance(body, str) else bytes(body)
     answer = called(_host.call, service, _host.HttpRequest("POST", "", content_type, content))
-    return Response(answer.status, {name.lower(): value for name, value in answer.headers}, answer.body)
+    return Response(service, answer.status, {name.lower(): value for name, value in answer.headers}, answer.body)

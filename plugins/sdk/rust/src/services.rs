@@ -45,6 +45,8 @@ pub fn call_for<'a>(
 /// What a service answered to a body.
 #[derive(Clone, Debug)]
 pub struct Response {
+    /// The service that answered.
+    pub service: String,
     /// HTTP status; 400 and above is an answer too.
     pub status: u16,
     /// Headers.
@@ -57,12 +59,13 @@ impl Response {
     /// The response where its status is 200 to 299.
     ///
     /// # Errors
-    /// `Unavailable`, with the status.
+    /// `Unavailable`, with the service, the status and the beginning of the body.
     pub fn successful(self) -> Result<Self> {
         if (200..300).contains(&self.status) {
             return Ok(self);
         }
-        Err(Error::new(ErrorKind::Unavailable, format!("the other service answered {}", self.status)))
+        let message = format!("service '{}' answered {}{}", self.service, self.status, excerpt(&self.body));
+        Err(Error::new(ErrorKind::Unavailable, message))
     }
 
     /// The body as text.
@@ -72,6 +75,21 @@ impl Response {
     pub fn text(&self) -> Result<&str> {
         Ok(std::str::from_utf8(&self.body)?)
     }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// Where it is not JSON, or not of this form.
+    #[cfg(feature = "json")]
+    pub fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T> {
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+}
+
+/// As much of a body as a message shows.
+fn excerpt(body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
+    if text.is_empty() { text } else { format!(": {text}") }
 }
 
 /// Posts a body to a service: what `POST /api/v1/service/<name>/score` would answer.
@@ -86,5 +104,5 @@ pub fn post(service: &str, body: impl Into<Vec<u8>>, content_type: &str) -> Resu
         body: body.into(),
     };
     let answer = host::call(service, &request).map_err(Error::from_host)?;
-    Ok(Response { status: answer.status, headers: answer.headers, body: answer.body })
+    Ok(Response { service: service.to_owned(), status: answer.status, headers: answer.headers, body: answer.body })
 }

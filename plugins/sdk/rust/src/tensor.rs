@@ -136,7 +136,11 @@ impl Tensor {
         if dtype == wanted {
             return Ok(());
         }
-        Err(Error::invalid(format!("the tensor holds {dtype:?} elements, not {wanted:?}")))
+        // Under the name that scorers know it by.
+        let name = |dtype: DType| format!("{dtype:?}").replace("Dtype", "DType");
+        let message =
+            format!("the tensor holds {} elements, not {}; read those, or cast it", name(dtype), name(wanted));
+        Err(Error::invalid(message))
     }
 }
 
