@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::guests::{build, text};
-use crate::host::{Answer, Host, model};
+use crate::host::{Answer, Host, model, root};
 use crate::observe::{collector, delivered};
 
 const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
@@ -229,4 +229,83 @@ fn a_javascript_scorer_calls_services() {
 #[test]
 fn a_c_scorer_calls_services() {
     calls_as_every_language_does("tests/guests/caller-c");
+}
+
+/// The models and the service that the pipeline `ask-photo` takes, and a deployment of it from its two files.
+fn asking(host: &Host, example: &str) -> Option<()> {
+    build(&format!("plugins/examples/{example}"))?;
+    let reader = build("plugins/examples/text-in-photo")?;
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to) in [("minilm.onnx", "model.onnx"), ("minilm_vocab.txt", "vocab.txt")] {
+        std::fs::copy(model(from), folder.path().join(to)).unwrap();
+    }
+    let models = [
+        ("minilm", folder.path().to_owned()),
+        ("ppocr-det", model("ppocr_det.onnx")),
+        ("ppocr-rec", model("ppocr_rec")),
+    ];
+    for (name, path) in &models {
+        host.ok(&["model", "register", "--name", name, "--path", text(path)]);
+    }
+    host.ok(&["deploy", "-n", "text-in-photo", "-m", "ppocr-det", "-m", "ppocr-rec", "--scorer", text(&reader)]);
+    let file = |name: &str| root().join("plugins/examples").join(example).join(name);
+    let (ic, dc) = (file("inferenceconfig.json"), file("deploymentconfig.json"));
+    host.ok(&["deploy", "-n", "ask-photo", "-m", "ppocr-det", "-m", "minilm", "--ic", text(&ic), "--dc", text(&dc)]);
+    Some(())
+}
+
+/// Both examples rank the lines of the photograph as MiniLM in ONNX Runtime does, and do not call the other service for a picture
+/// without text.
+fn answers_questions_about_a_photograph(example: &str) {
+    let host = Host::start();
+    if asking(&host, example).is_none() {
+        return;
+    }
+    let ask = |picture: &[u8], question: &str| {
+        let path = format!("/api/v1/service/ask-photo/score?q={}", question.replace(' ', "+"));
+        host.post(&path, &[("content-type", "image/jpeg")], picture)
+    };
+    let photo = std::fs::read(model("photo.jpg")).unwrap();
+    let expected = std::fs::read(root().join("tests/fixtures/pipelines/answers.json")).unwrap();
+    let expected: Vec<Value> = serde_json::from_slice(&expected).unwrap();
+    for wanted in &expected {
+        let answer = ask(&photo, wanted["question"].as_str().unwrap());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let (answer, wanted) = (answer.json(), wanted["lines"].as_array().unwrap());
+        let lines = answer["lines"].as_array().unwrap();
+        assert_eq!(lines.len(), wanted.len(), "{answer}");
+        for (line, wanted) in lines.iter().zip(wanted) {
+            assert_eq!(line["text"], wanted["text"], "{answer}");
+            let off = line["similarity"].as_f64().unwrap() - wanted["similarity"].as_f64().unwrap();
+            assert!(off.abs() < 2e-3, "{line}, expected {wanted}");
+            assert!(line["box"].is_array() && line["score"].as_f64().unwrap() > 0.8, "{line}");
+        }
+    }
+    let read = || {
+        let counted = "scorehost_requests_total{service=\"text-in-photo\",version=\"1\",outcome=\"ok\"} ";
+        let metrics = host.get("/metrics").text();
+        metrics.lines().find_map(|line| line.strip_prefix(counted)?.parse::<usize>().ok()).unwrap()
+    };
+    assert_eq!(read(), expected.len());
+    let blank = ask(&std::fs::read(root().join("tests/fixtures/operations/rgb.png")).unwrap(), "what is it");
+    assert_eq!((blank.status, blank.json()["lines"].clone()), (200, json!([])), "{}", blank.text());
+    assert_eq!(read(), expected.len(), "a picture without text is not sent on");
+    let wrong =
+        [(ask(&photo, ""), "the query has no question"), (ask(b"no picture", "what"), "the image cannot be decoded")];
+    for (answer, told) in wrong {
+        assert!(answer.status == 400 && answer.text().contains(told), "{}", answer.text());
+    }
+    host.ok(&["service", "delete", "text-in-photo"]);
+    let lost = ask(&photo, "when is it open");
+    assert!(lost.status == 404 && lost.text().contains("'text-in-photo'"), "{} {}", lost.status, lost.text());
+}
+
+#[test]
+fn the_pipeline_example_in_rust_answers_questions_about_a_photograph() {
+    answers_questions_about_a_photograph("ask-photo-rust");
+}
+
+#[test]
+fn the_pipeline_example_in_python_answers_questions_about_a_photograph() {
+    answers_questions_about_a_photograph("ask-photo-python");
 }
