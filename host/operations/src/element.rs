@@ -101,57 +101,18 @@ floats! {
 
 /// Runs `$body` with `$type` as the Rust type of a numeric dtype.
 macro_rules! numeric {
-    ($operation:expr, $dtype:expr, $type:ident => $body:expr) => {{
+    ($operation:expr, $dtype:expr, $type:ident => $body:expr) => {
+        $crate::element::numeric!($operation, $dtype, $type => $body;
+            U8 u8, U16 u16, U32 u32, U64 u64, I8 i8, I16 i16, I32 i32, I64 i64,
+            F16 half::f16, BF16 half::bf16, F32 f32, F64 f64)
+    };
+    ($operation:expr, $dtype:expr, $type:ident => $body:expr; $($name:ident $number:ty),*) => {{
         use scorehost_core::DType;
         match $dtype {
-            DType::U8 => {
-                type $type = u8;
+            $(DType::$name => {
+                type $type = $number;
                 $body
-            }
-            DType::U16 => {
-                type $type = u16;
-                $body
-            }
-            DType::U32 => {
-                type $type = u32;
-                $body
-            }
-            DType::U64 => {
-                type $type = u64;
-                $body
-            }
-            DType::I8 => {
-                type $type = i8;
-                $body
-            }
-            DType::I16 => {
-                type $type = i16;
-                $body
-            }
-            DType::I32 => {
-                type $type = i32;
-                $body
-            }
-            DType::I64 => {
-                type $type = i64;
-                $body
-            }
-            DType::F16 => {
-                type $type = half::f16;
-                $body
-            }
-            DType::BF16 => {
-                type $type = half::bf16;
-                $body
-            }
-            DType::F32 => {
-                type $type = f32;
-                $body
-            }
-            DType::F64 => {
-                type $type = f64;
-                $body
-            }
+            })*
             dtype @ (DType::Bool | DType::Bytes) => {
                 Err($crate::OperationError::DType { operation: $operation, dtype, expected: "numbers" })
             }
