@@ -12,6 +12,7 @@ use scorehost_core::{BoxFuture, Failure, LogLevel, ServiceName};
 use scorehost_device::{DeviceReport, Devices};
 use scorehost_ingress::{Body, Counters, Management, Span, StatisticsSource};
 use scorehost_memory::GraphSnapshot;
+use scorehost_router::CacheSignals;
 use scorehost_telemetry::metrics::LiveService;
 use scorehost_telemetry::{
     ComparisonSnapshot, Comparisons, Followed, Follower, LogBook, LogLine, Measure, ServiceSnapshot, Statistics,
@@ -35,13 +36,18 @@ impl Management for ManagementDoor {
     }
 }
 
-/// Telemetry's counters in the form of the statistics extension.
-pub(crate) struct StatisticsDoor(pub(crate) Arc<Statistics>);
+/// Telemetry's counters, and those of kept answers, in the form of the statistics extension.
+pub(crate) struct StatisticsDoor {
+    pub(crate) statistics: Arc<Statistics>,
+    pub(crate) live: Arc<LiveVersions>,
+}
 
 impl StatisticsSource for StatisticsDoor {
     fn counters(&self, service: &ServiceName, version: &str) -> Option<Counters> {
-        let all = self.0.snapshot_of(service.as_str());
+        let all = self.statistics.snapshot_of(service.as_str());
         let found = all.into_iter().find(|snapshot| &*snapshot.version == version)?;
+        let kept = self.live.find(service, version).and_then(|version| version.signals().cache);
+        let of_kept = |count: fn(&CacheSignals) -> Span| kept.as_ref().map(count).unwrap_or_default();
         Some(Counters {
             last_inference_ms: found.last_inference,
             inferences: found.inference_count,
@@ -50,6 +56,8 @@ impl StatisticsSource for StatisticsDoor {
             fail: span(found.fail),
             queue: span(found.queue),
             compute: span(found.compute_infer),
+            cache_hit: of_kept(|kept| Span { count: kept.hits, total: kept.hit_time }),
+            cache_miss: of_kept(|kept| Span { count: kept.misses, total: kept.miss_time }),
             batches: found.batches.iter().map(|batch| (batch.batch_size, span(batch.compute_infer))).collect(),
         })
     }

@@ -208,7 +208,7 @@ impl Server {
         let doors = Doors {
             observe,
             plane: Arc::clone(&router) as _,
-            statistics: Arc::new(StatisticsDoor(Arc::clone(&statistics))),
+            statistics: Arc::new(StatisticsDoor { statistics: Arc::clone(&statistics), live: Arc::clone(&live) }),
             repository: Arc::new(control.clone()),
             management: Arc::new(management),
             gatekeeper: Arc::clone(&access.gatekeeper),

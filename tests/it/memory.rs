@@ -8,7 +8,7 @@ use crate::guests::text;
 use crate::host::{Answer, Host, model};
 
 /// The identity model as a file of its own: its text says `number`, so that its content is like no other's.
-fn numbered(folder: &Path, number: u8) -> PathBuf {
+pub(crate) fn numbered(folder: &Path, number: u8) -> PathBuf {
     let mut bytes = std::fs::read(model("identity_fp32.onnx")).unwrap();
     // `doc_string` of a model is field 6: the last one counts.
     bytes.extend([0x32, 1, b'a' + number]);
@@ -28,7 +28,7 @@ fn answered(host: &Host, service: &str, value: f32) {
     assert_eq!(answer.json()["outputs"][0]["data"], json!(vec![value; 16]), "{service}");
 }
 
-fn memory(host: &Host) -> Value {
+pub(crate) fn memory(host: &Host) -> Value {
     serde_json::from_str(&host.ok(&["--output", "json", "model", "loaded"])).unwrap()
 }
 
@@ -38,7 +38,7 @@ fn loaded(memory: &Value) -> Vec<&str> {
 }
 
 /// Bytes that the identity model takes when it is loaded.
-fn size_of_identity() -> u64 {
+pub(crate) fn size_of_identity() -> u64 {
     let host = Host::start_with(&["--model-memory", "unlimited"]);
     host.deploy_model("one", &model("identity_fp32.onnx"));
     let memory = memory(&host);
@@ -152,14 +152,20 @@ fn adds_external_weights() -> Vec<u8> {
     [number(1, 8), field(7, &graph), field(8, &number(2, 13))].concat()
 }
 
+/// A folder with that model, which adds `weights`.
+fn adding(weights: [f32; 4]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.onnx"), adds_external_weights()).unwrap();
+    let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    std::fs::write(folder.path().join("weights.bin"), bytes).unwrap();
+    folder
+}
+
 #[test]
 fn a_registered_folder_with_weights_in_files_of_their_own_runs_and_is_told_apart_by_them() {
     let mut host = Host::start();
     for (name, weights) in [("first", [1.0f32, 2.0, 3.0, 4.0]), ("second", [10.0, 20.0, 30.0, 40.0])] {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("model.onnx"), adds_external_weights()).unwrap();
-        let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
-        std::fs::write(folder.path().join("weights.bin"), bytes).unwrap();
+        let folder = adding(weights);
         host.ok(&["model", "register", "--name", name, "--path", text(folder.path())]);
         host.ok(&["deploy", "-n", name, "-m", name]);
     }
@@ -208,4 +214,38 @@ fn kept_answers_are_given_again_until_the_service_is_updated() {
     assert_eq!(how(1.0).unwrap(), "miss");
     host.ok(&["deploy", "-n", "plain", "-m", "identity:1"]);
     assert_eq!(infer(&host, "plain", 1.0).header("x-scorehost-cache"), None);
+}
+
+/// A model whose own `config.pbtxt` asks for kept answers: `numbers + weights`, in two versions.
+#[test]
+fn a_models_own_configuration_keeps_answers_and_a_new_version_answers_for_itself() {
+    let host = Host::start();
+    for weights in [[1.0f32, 2.0, 3.0, 4.0], [10.0, 20.0, 30.0, 40.0]] {
+        let folder = adding(weights);
+        std::fs::write(folder.path().join("config.pbtxt"), "response_cache { enable: true }").unwrap();
+        host.ok(&["model", "register", "--name", "adds", "--path", text(folder.path())]);
+    }
+    let ask = |data: [f32; 4]| {
+        let body = json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [4], "data": data}]});
+        let answer = host.post("/v2/models/adds/infer", &[], body.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let first = answer.json()["outputs"][0]["data"][0].as_f64().unwrap();
+        (answer.header("x-scorehost-cache").map(str::to_owned).unwrap(), first)
+    };
+    let (hit, miss) = (|value| ("hit".to_owned(), value), |value| ("miss".to_owned(), value));
+    host.ok(&["deploy", "-n", "adds", "-m", "adds:1"]);
+    assert_eq!([ask([0.5; 4]), ask([0.5; 4])], [miss(1.5), hit(1.5)]);
+    // The first number is the same: the whole of an input is the key.
+    assert_eq!([ask([0.5, 0.5, 0.5, 0.25]), ask([0.5; 4])], [miss(1.5), hit(1.5)]);
+    let statistics = host.get("/v2/models/adds/stats").json();
+    let counted = &statistics["model_stats"][0]["inference_stats"];
+    assert_eq!([&counted["cache_hit"]["count"], &counted["cache_miss"]["count"]], [2, 2], "{statistics}");
+    let metrics = host.get("/metrics").text();
+    let line = "nv_cache_num_hits_per_model{model=\"adds\",version=\"1\"} 2";
+    assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+
+    host.ok(&["deploy", "-n", "adds", "-m", "adds:2"]);
+    assert_eq!([ask([0.5; 4]), ask([0.5; 4])], [miss(10.5), hit(10.5)], "the new version answers for itself");
+    host.ok(&["deploy", "-n", "adds", "-m", "adds:1"]);
+    assert_eq!(ask([0.5; 4]), miss(1.5), "what an earlier one kept went with it");
 }

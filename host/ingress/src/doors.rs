@@ -75,6 +75,10 @@ pub struct Counters {
     pub queue: Span,
     /// Computing.
     pub compute: Span,
+    /// Requests answered by a kept answer.
+    pub cache_hit: Span,
+    /// Looking for an answer and keeping one, for requests without one; zero where no answers are kept, as `cache_hit`.
+    pub cache_miss: Span,
     /// Executions by the number of requests that each of them answered, ascending.
     pub batches: Vec<(u64, Span)>,
 }

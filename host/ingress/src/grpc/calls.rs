@@ -190,8 +190,8 @@ fn row(status: &ServiceStatus, source: &dyn StatisticsSource) -> ModelStatistics
             compute_input: span(moved),
             compute_infer: span(counters.compute),
             compute_output: span(moved),
-            cache_hit: span(Span::default()),
-            cache_miss: span(Span::default()),
+            cache_hit: span(counters.cache_hit),
+            cache_miss: span(counters.cache_miss),
         }),
         batch_stats: counters.batches.iter().map(|(size, ran)| batch(*size, *ran)).collect(),
     }
