@@ -11,6 +11,7 @@ mod calls;
 mod device_memory;
 mod doors;
 mod gate;
+mod guest_graphs;
 mod local;
 mod machine;
 mod metrics;

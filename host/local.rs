@@ -13,12 +13,13 @@ use scorehost_core::{
 };
 use scorehost_device::{Devices, ModelSource};
 use scorehost_ingress::score_once;
+use scorehost_memory::{MemoryConfig, ModelMemory};
 use scorehost_pool::{Pool, PoolConfig};
 use scorehost_router::{Executor, RoutedService, Runtime, ServiceVersion};
 use scorehost_scorer::{Engine, EngineConfig, Environment, Scorer};
 use scorehost_telemetry::Statistics;
 
-use crate::models::GuestGraphs;
+use crate::guest_graphs::GuestGraphs;
 use crate::server::{cores, device_config};
 
 /// Scores one body.
@@ -102,7 +103,8 @@ impl Bench {
         workers: tokio::runtime::Handle,
     ) -> Result<Arc<dyn Service>, Failure> {
         let spec = spec(options, &scorer, &models)?;
-        let loader = GuestGraphs { devices: Arc::clone(&self.devices), dispatcher: Arc::clone(&self.dispatcher) };
+        let memory = ModelMemory::new(MemoryConfig::default(), Arc::clone(&self.clock), workers.clone());
+        let loader = GuestGraphs::new(Arc::clone(&self.devices), Arc::clone(&self.dispatcher), memory);
         let factory = scorer.factory(Environment {
             service: spec.name.clone(),
             version: Arc::clone(spec.version.as_str()),

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use scorehost_batcher::{Caller, Deployed, Dispatcher};
 pub(crate) use scorehost_control::files::graph_path;
 use scorehost_core::{
-    BoxFuture, DeployedModel, DeviceKind, Digest, Failure, Graph, GraphLoader, LogLevel, Model, ModelFiles, ModelId,
-    ModelRef, Placement, ServiceSpec,
+    DeployedModel, DeviceKind, Digest, Failure, Graph, LogLevel, Model, ModelFiles, ModelId, ModelRef, Placement,
+    ServiceSpec,
 };
 use scorehost_device::{Devices, ModelSource, has_external_data, trim_memory};
 use scorehost_memory::{Audience, KeptModel, Resident, Source, Use, Wanted};
@@ -332,22 +331,4 @@ fn key_on(graph: &Digest, placement: &Placement) -> Digest {
 fn graph_file(model: &RegisteredModel) -> Option<&StoredFile> {
     let path = graph_path(model.files.iter().map(|file| file.path.as_str()))?;
     model.files.iter().find(|file| file.path == path)
-}
-
-/// Loads the graphs that wasi:nn guests bring along. They live as long as the guest's instance, outside the budget.
-pub(crate) struct GuestGraphs {
-    pub(crate) devices: Arc<Devices>,
-    pub(crate) dispatcher: Arc<Dispatcher>,
-}
-
-impl GraphLoader for GuestGraphs {
-    fn load(&self, onnx: Bytes) -> BoxFuture<'_, Result<Arc<dyn Model>, Failure>> {
-        Box::pin(async move {
-            let devices = Arc::clone(&self.devices);
-            let load = tokio::task::spawn_blocking(move || devices.load(ModelSource::Bytes(onnx)));
-            let graph = load.await.map_err(Failure::internal)??;
-            let id: ModelId = "guest:1".parse()?;
-            Ok(self.dispatcher.model(id, graph))
-        })
-    }
 }

@@ -24,10 +24,11 @@ use crate::calls::ServiceCalls;
 use crate::device_memory::DeviceMemory;
 use crate::doors::{LogDoor, ManagementDoor, ReportDoor, StatisticsDoor};
 use crate::gate::ComponentGate;
+use crate::guest_graphs::GuestGraphs;
 use crate::machine::Linux;
 use crate::metrics::{LiveVersions, Metrics, Rooms};
 use crate::model_facts::ModelFacts;
-use crate::models::{GuestGraphs, Models, Workshop};
+use crate::models::{Models, Workshop};
 use crate::observe::Observers;
 use crate::realiser::Realiser;
 use crate::reconciler::Reconciler;
@@ -232,7 +233,7 @@ impl Server {
         }));
         let realiser = Realiser {
             models: Arc::clone(&models),
-            loader: Arc::new(GuestGraphs { devices, dispatcher }),
+            loader: Arc::new(GuestGraphs::new(devices, dispatcher, memory.of(DeviceKind::Cpu))),
             services: Arc::new(ServiceCalls {
                 plane: Arc::clone(&router) as _,
                 access: observers.access.clone(),

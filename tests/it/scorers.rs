@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::guests::{build, text};
 use crate::host::{Host, model};
+use crate::memory::{memory, numbered, size_of_identity};
 
 #[test]
 fn a_rust_scorer_hands_tensors_to_a_model() {
@@ -135,6 +136,55 @@ fn an_unmodified_wasi_nn_guest_runs_models_of_the_deployment_and_its_own() {
     assert!(unknown.status == 502 && unknown.text().contains("nobody"), "{} {}", unknown.status, unknown.text());
     let corrupt = host.post("/api/v1/service/neural/score", &[], b"no model");
     assert_eq!(corrupt.status, 502, "{}", corrupt.text());
+}
+
+/// The models that wasi:nn guests brought along and hold: name, whether pinned, bytes.
+fn brought(host: &Host) -> Vec<(String, bool, u64)> {
+    let models = memory(host)["models"].as_array().unwrap().clone();
+    let of = |model: &serde_json::Value| {
+        let name = model["model"].as_str()?.to_owned();
+        Some((name, model["pinned"].as_bool()?, model["bytes"].as_u64()?))
+    };
+    models.iter().filter_map(of).filter(|(name, ..)| name.starts_with("wasi-nn-")).collect()
+}
+
+#[test]
+fn models_that_wasi_nn_guests_bring_along_count_are_shared_bounded_and_gone_with_their_instances() {
+    let Some(component) = build("tests/guests/wasi-nn") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<Vec<u8>> = (0..2).map(|number| std::fs::read(numbered(folder.path(), number)).unwrap()).collect();
+    let budget = size_of_identity() * 3 + files[0].len() as u64 * 3;
+    let host = Host::start_with(&["--model-memory", &format!("{budget}B")]);
+    for service in ["first", "second"] {
+        host.ok(&["deploy", "-n", service, "--scorer", text(&component)]);
+    }
+    let load = |service: &str, query: &str, file: &[u8]| {
+        let answer = host.post(&format!("/api/v1/service/{service}/score{query}"), &[], file);
+        (answer.status, answer.text())
+    };
+    let well = |answer: (u16, String)| assert_eq!(answer.0, 200, "{}", answer.1);
+    well(load("first", "", &files[0]));
+    assert_eq!(brought(&host), [], "a graph that the guest has dropped is gone");
+    well(load("first", "?keep", &files[0]));
+    well(load("second", "?keep", &files[0]));
+    let held = brought(&host);
+    assert_eq!(held.len(), 1, "one digest is one graph: {held:?}");
+    assert!(held[0].1 && held[0].2 > files[0].len() as u64, "{held:?}");
+
+    let (status, refused) = load("second", "?keep", &files[1]);
+    assert_eq!(status, 502, "{refused}");
+    for part in ["TooLarge", "brought along (wasi:nn load)", "half of the host's budget", "load-by-name"] {
+        assert!(refused.contains(part), "{part:?} is not in {refused}");
+    }
+    host.deploy_model("deployed", &numbered(folder.path(), 1));
+    let body = json!({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 16], "data": vec![4.0; 16]}]});
+    let answer = host.post("/v2/models/deployed/infer", &[], body.to_string().as_bytes());
+    assert_eq!(answer.status, 200, "deployed models keep their part of the budget: {}", answer.text());
+
+    host.ok(&["service", "delete", "first"]);
+    assert_eq!(brought(&host).len(), 1, "the other service's instance has it");
+    host.ok(&["service", "delete", "second"]);
+    assert_eq!(brought(&host), []);
 }
 
 #[test]

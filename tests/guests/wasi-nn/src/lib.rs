@@ -1,6 +1,7 @@
 //! An entry script that runs models through `wasi:nn` instead of the host's own interface.
 //!
-//! The query names a model of the deployment (`load-by-name`); with an empty query the body is an ONNX model (`load`). The model gets
+//! The query names a model of the deployment (`load-by-name`); with an empty query the body is an ONNX model (`load`), and with the query
+//! `keep` it is one that this instance holds on to from then on. The model gets
 //! one FP32 input `INPUT0` of shape [1, 16] holding 0 to 15; the answer is the first output as a JSON list.
 
 use scorehost::{EntryScript, Error, Request, Response, Result};
@@ -13,20 +14,27 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28", world: "ml", generate_all });
 }
 
-struct Neural;
+#[derive(Default)]
+struct Neural {
+    kept: Vec<Graph>,
+}
 
 impl EntryScript for Neural {
     fn init() -> Result<Self> {
-        Ok(Self)
+        Ok(Self::default())
     }
 
     fn run(&mut self, request: Request) -> Result<Response> {
-        let graph = if request.query.is_empty() {
+        let keep = request.query == "keep";
+        let graph = if keep || request.query.is_empty() {
             graph::load(&[request.body], GraphEncoding::Onnx, ExecutionTarget::Cpu).map_err(told)?
         } else {
             graph::load_by_name(&request.query).map_err(told)?
         };
         let numbers = run(&graph)?;
+        if keep {
+            self.kept.push(graph);
+        }
         let numbers: Vec<String> = numbers.iter().map(f32::to_string).collect();
         Ok(Response::new(format!("[{}]", numbers.join(","))))
     }
