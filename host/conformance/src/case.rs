@@ -86,7 +86,10 @@ impl Case {
     }
 
     /// Inputs by name.
-    pub(crate) fn inputs(&self) -> Result<Vec<(String, Tensor)>, String> {
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub fn inputs(&self) -> Result<Vec<(String, Tensor)>, String> {
         self.tensors("input", &self.inputs)
     }
 

@@ -46,6 +46,62 @@ pub(crate) fn float_tensor(name: &str, dims: &[u64], values: &[f32]) -> Message 
 
 /// A model of operator set 17.
 pub(crate) fn model(graph: Message) -> Vec<u8> {
-    let opset = Message::default().bytes(1, "").int(2, 17);
+    model_of(17, graph)
+}
+
+/// A model of some operator set.
+pub(crate) fn model_of(opset: u64, graph: Message) -> Vec<u8> {
+    let opset = Message::default().bytes(1, "").int(2, opset);
     Message::default().int(1, 8).message(7, graph).message(8, opset).0
+}
+
+/// An attribute of a node.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Int(i64),
+    Ints(Vec<i64>),
+    Text(&'static str),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<Vec<i64>> for Value {
+    fn from(values: Vec<i64>) -> Self {
+        Self::Ints(values)
+    }
+}
+
+impl From<&'static str> for Value {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text)
+    }
+}
+
+pub(crate) fn attribute(name: &str, value: &Value) -> Message {
+    let named = Message::default().bytes(1, name);
+    match value {
+        Value::Int(value) => named.int(3, *value as u64).int(20, 2),
+        Value::Ints(values) => values.iter().fold(named, |all, value| all.int(8, *value as u64)).int(20, 7),
+        Value::Text(text) => named.bytes(4, text).int(20, 3),
+    }
+}
+
+/// An input or output of a type (ONNX's number) with named free dimensions where a size is `None`.
+pub(crate) fn value(name: &str, dtype: u64, dims: &[Option<u64>]) -> Message {
+    let dim = |size: &Option<u64>| match size {
+        Some(size) => Message::default().int(1, *size),
+        None => Message::default(),
+    };
+    let shape = dims.iter().fold(Message::default(), |shape, size| shape.message(1, dim(size)));
+    let tensor = Message::default().int(1, dtype).message(2, shape);
+    Message::default().bytes(1, name).message(2, Message::default().message(1, tensor))
+}
+
+/// An initialiser of ONNX's type number.
+pub(crate) fn tensor(name: &str, dtype: u64, dims: &[u64], data: &[u8]) -> Message {
+    dims.iter().fold(Message::default(), |tensor, dim| tensor.int(1, *dim)).int(2, dtype).bytes(8, name).bytes(9, data)
 }

@@ -11,3 +11,5 @@ mod fixtures;
 mod library;
 mod memory;
 mod networks;
+mod random;
+mod rows;

@@ -7,6 +7,7 @@ use scorehost_core::{DType, Graph, NamedTensor, Tensor};
 use scorehost_device::{Devices, ModelSource};
 
 use crate::fixtures::{as_written, floats, onnxruntime, reference, root};
+use crate::random::Random;
 
 /// Both executors, or `None` with a printed reason.
 fn executors() -> Option<(Devices, Devices)> {
@@ -24,40 +25,6 @@ fn executors() -> Option<(Devices, Devices)> {
 
 fn load(devices: &Devices, file: &str) -> Arc<dyn Graph> {
     devices.load(ModelSource::File(root().join(".models").join(file))).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-/// Random numbers of a seed that is printed with a failure.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-        let seed = seed.unwrap_or(now) | 1;
-        eprintln!("SEED={seed}");
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 20
-    }
-
-    fn floats(&mut self, name: &str, shape: &[u64]) -> NamedTensor {
-        let count: u64 = shape.iter().product();
-        // About normal: a sum of four uniform numbers.
-        let mut uniform = || (self.next() & 0xf_ffff) as f32 / (1u64 << 20) as f32 - 0.5;
-        let values: Vec<f32> = (0..count).map(|_| (uniform() + uniform() + uniform() + uniform()) * 1.7).collect();
-        NamedTensor::new(name, Tensor::from_f32(shape, &values).unwrap())
-    }
-
-    fn integers(&mut self, name: &str, shape: &[u64], below: u64) -> NamedTensor {
-        let count: u64 = shape.iter().product();
-        let data: Vec<u8> = (0..count).flat_map(|_| (self.next() % below).to_le_bytes()).collect();
-        NamedTensor::new(name, Tensor::new(DType::I64, shape, data.into()).unwrap())
-    }
 }
 
 /// Compares the first output of both: a thousandth, relative to the number and to the size of the output's numbers, and a

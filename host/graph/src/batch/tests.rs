@@ -137,6 +137,32 @@ fn operators_that_mix_rows_are_told() {
     mixed(norm.node("BatchNormalization x s b m v -> y", &[("training_mode", int(1))]), "training");
 }
 
+/// Rows that lie several to a row of the batch, beside rows that lie one to each: place 1 is then in another row of the batch.
+#[test]
+fn rows_of_different_numbers_do_not_go_together() {
+    let folded = || {
+        Builder::new(&[("x", DType::F32, &[-1, 3, 4]), ("i", DType::I64, &[-1, 4])])
+            .ints("rows", &[-1, 4])
+            .node("Reshape x rows -> f", &[])
+    };
+    mixed(folded().node("GatherElements f i -> y", &[("axis", int(1))]), "different numbers");
+    let scattered = folded().node("Cast i -> u", &[("to", int(1))]);
+    mixed(scattered.node("ScatterElements f i u -> y", &[("axis", int(1))]), "different numbers");
+}
+
+/// Chance inside a subgraph that takes nothing of the batch, and that of training, is chance all the same.
+#[test]
+fn random_numbers_are_found_wherever_they_are() {
+    let mut inner = Builder::floats(&[]).node("RandomNormal -> r", &[("shape", ints(&[4]))]).outputs(&["r"]);
+    inner.signature = scorehost_core::Signature::default();
+    let branch = || Attribute::Graph(std::sync::Arc::new(inner.clone()));
+    let condition = table().ints("c", &[1]);
+    let both = [("then_branch", branch()), ("else_branch", branch())];
+    mixed(condition.node("If c -> r", &both).node("Add x r -> y", &[]), "is random");
+    let trained = table().ones("c", &[4]).ones("half", &[]).ints("on", &[1]);
+    mixed(trained.node("Dropout c half on -> r", &[]).node("Add x r -> y", &[]), "is random");
+}
+
 #[test]
 fn the_number_of_rows_may_only_restore_rows() {
     let count = || table().scalar("zero", 0).node("Shape x -> s", &[]).node("Gather s zero -> n", &[]);

@@ -145,6 +145,15 @@ impl<'a> Engine<'a> {
         let inputs: Vec<Option<&Fact>> = node.inputs.iter().map(|value| self.facts[(*value)?.0].as_ref()).collect();
         let flows: Vec<Flow> =
             node.inputs.iter().map(|value| value.map_or(Flow::Same, |value| self.flows[value.0])).collect();
+        let sizes = inputs.iter().zip(&flows).filter_map(|(fact, flow)| match flow {
+            Flow::Rows(axis) => fact.and_then(|fact| fact.dims.as_ref()?.get(*axis)),
+            Flow::Same | Flow::Count => None,
+        });
+        let mut sizes: Vec<&Dim> = sizes.collect();
+        sizes.dedup();
+        if sizes.len() > 1 {
+            return Err(refuse("takes rows of which one row of the batch has different numbers".to_owned()));
+        }
         let axes =
             (operator.rows)(&Flows { node, inputs: &inputs, flows: &flows, outputs: &outputs }).map_err(refuse)?;
         let axis = |index: usize| axes.get(index).or(axes.last()).copied().unwrap_or(0);
@@ -170,10 +179,12 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Whether a node's result is another one each time.
+/// Whether a node's result may be another one each time.
 pub(crate) fn is_random(node: &Node) -> bool {
     let names = ["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"];
-    node.domain.is_empty() && names.contains(&&*node.operator)
+    let draws = node.domain.is_empty() && names.contains(&&*node.operator);
+    let trains = node.is("Dropout") && node.input(2).is_some();
+    draws || trains || node.subgraphs().any(|graph| graph.nodes.iter().any(is_random))
 }
 
 /// A fact about dimensions that can be.

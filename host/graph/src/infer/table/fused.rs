@@ -60,7 +60,8 @@ fn matmul_rows(flows: &Flows<'_>) -> Axes {
                     return refuse("combines rows of the batch with one another");
                 }
             }
-            _ => flows.serves_all(index, axis, rank)?,
+            Flow::Count => return refuse("computes with the batch's size"),
+            Flow::Same => flows.serves_all(index, axis, rank)?,
         }
     }
     Ok(vec![axis])
