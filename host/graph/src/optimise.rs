@@ -1,5 +1,6 @@
 //! From a model's graph to one that is cheaper to run: constants computed, unused nodes gone, patterns fused.
 
+mod common;
 mod constants;
 mod dead;
 mod fusion;
@@ -38,7 +39,7 @@ pub struct Options<'a> {
 }
 
 impl Graph {
-    /// The same graph with constant subexpressions computed, nodes without use gone and patterns fused to the nodes that
+    /// The same graph with constant subexpressions computed, what is computed twice computed once, nodes without use gone and patterns fused to the nodes that
     /// [`crate::fuse`] documents. Inputs, outputs and their order stay; subgraphs are optimised too. Values that are
     /// no longer used keep their numbers. Constants in files of their own stay there, but for small ones.
     ///
@@ -48,6 +49,7 @@ impl Graph {
         constants::load(&mut self)?;
         constants::fold(&mut self, options.fold);
         targets::settle(&mut self, options.fold);
+        common::merge(&mut self);
         dead::remove(&mut self);
         fusion::fuse(&mut self, options);
         dead::remove(&mut self);

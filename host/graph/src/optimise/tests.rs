@@ -299,3 +299,70 @@ fn subgraphs_are_folded_with_what_they_capture_and_keep_what_they_use() {
     assert!(inside.nodes.is_empty() && inside.captures.is_empty());
     assert_eq!(constant(inside, Some(inside.outputs[0])), [3.0]);
 }
+
+#[test]
+fn what_is_computed_twice_is_computed_once() {
+    let twice = || Builder::floats(&[("x", &[-1, 4])]).node("Exp x -> a", &[]).node("Exp x -> b", &[]);
+    check(twice().node("Add a b -> y", &[]), "Exp Add");
+    // Small constants of one content are one, so that what is computed with them is, too.
+    let shifted = Builder::floats(&[("x", &[-1, 4])]).constant("c", &[1], &[2.0]).constant("d", &[1], &[2.0]);
+    let shifted = shifted.node("Pow x c -> a", &[]).node("Pow x d -> b", &[]);
+    check(shifted.node("Exp a -> e", &[]).node("Exp b -> f", &[]).node("Sub e f -> y", &[]), "Pow Exp Sub");
+    let parts = |builder: Builder| builder.node("Split x -> a b", &[("axis", int(1))]);
+    let both = parts(parts(Builder::floats(&[("x", &[-1, 4])])).node("Neg a -> n", &[]));
+    let graph = Builder(both.0).node("Sub n b -> y", &[]).outputs(&["y"]);
+    assert_eq!(operators(&graph), "Split Neg Split Sub");
+}
+
+#[test]
+fn what_only_looks_the_same_is_computed_twice() {
+    let x = || Builder::floats(&[("x", &[-1, 4])]);
+    let other = x().node("LeakyRelu x -> a", &[("alpha", Attribute::Float(0.1))]);
+    check(other.node("LeakyRelu x -> b", &[]).node("Sub a b -> y", &[]), "LeakyRelu LeakyRelu Sub");
+    let drawn = x().node("RandomNormalLike x -> a", &[]).node("RandomNormalLike x -> b", &[]);
+    check(drawn.node("Sub a b -> y", &[]), "RandomNormalLike RandomNormalLike Sub");
+    let unknown = x().node("Mystery x -> a", &[]).node("Mystery x -> b", &[]);
+    check(unknown.node("Sub a b -> y", &[]), "Mystery Mystery Sub");
+    let axes = x().node("Softmax x -> a", &[("axis", int(0))]).node("Softmax x -> b", &[("axis", int(1))]);
+    check(axes.node("Sub a b -> y", &[]), "Softmax Softmax Sub");
+    let wanted = Builder::floats(&[("x", &[-1, 1, 8, 8])]);
+    let window = [("kernel_shape", ints(&[2, 2]))];
+    let wanted = wanted.node("MaxPool x -> a", &window).node("MaxPool x -> b i", &window);
+    check(
+        wanted.node("Sub a b -> d", &[]).node("Cast i -> j", &[("to", int(1))]).node("Sub d j -> y", &[]),
+        "MaxPool MaxPool Sub Cast Sub",
+    );
+}
+
+#[test]
+fn outputs_of_the_graph_keep_their_values() {
+    let graph =
+        Builder::floats(&[("x", &[-1, 4])]).node("Exp x -> y", &[]).node("Exp x -> z", &[]).outputs(&["y", "z"]);
+    let (names, outputs) = (graph.values.clone(), graph.outputs.clone());
+    let graph = optimised(graph);
+    assert_eq!((operators(&graph).as_str(), &graph.outputs), ("Exp Exp", &outputs));
+    assert_eq!(graph.outputs.iter().map(|value| &*names[value.0]).collect::<Vec<_>>(), ["y", "z"]);
+}
+
+/// A subgraph is merged by itself: what it computes is not computed in every branch, and what it captures twice is one value.
+#[test]
+fn subgraphs_are_merged_each_by_itself() {
+    let inner = Builder::floats(&[]).node("Add p q -> r", &[]).node("Exp p -> e", &[]).node("Exp q -> f", &[]);
+    let mut inner = inner.node("Sub e f -> s", &[]).node("Add r s -> t", &[]).outputs(&["t"]);
+    inner.signature = scorehost_core::Signature::default();
+    let mut outer = Builder::floats(&[("x", &[-1, 4])]).node("Neg x -> a", &[]).node("Neg x -> b", &[]);
+    let captures = [("a", "p"), ("b", "q")].map(|(outside, inside)| Capture {
+        outer: outer.value(outside),
+        inner: ValueId(inner.values.iter().position(|name| &**name == inside).unwrap()),
+    });
+    inner.captures = captures.to_vec();
+    let condition = outer.ints("c", &[1]);
+    let branch = || Attribute::Graph(Arc::new(inner.clone()));
+    let graph = condition.node("If c -> y", &[("then_branch", branch()), ("else_branch", branch())]);
+    let graph = optimised(graph.outputs(&["y"]));
+    assert_eq!(operators(&graph), "Neg If");
+    for inner in graph.nodes[1].subgraphs() {
+        assert_eq!((operators(inner).as_str(), inner.captures.len()), ("Add Exp Sub Add", 1));
+        assert_eq!(Some(inner.captures[0].outer), graph.nodes[0].output(0));
+    }
+}
