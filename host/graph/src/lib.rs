@@ -38,4 +38,4 @@ pub use model::Model;
 pub use optimise::{Fold, NoFold, Options};
 pub use plan::{MemoryPlan, Slot, is_view};
 pub use shapes::ValueShape;
-pub use tensor::read_tensor;
+pub use tensor::{known as dtype, read_tensor};

@@ -28,10 +28,10 @@ fn element(name: &str, code: i32) -> Result<Element, GraphError> {
     })
 }
 
-/// The dtype of ONNX's element type number.
-pub(crate) fn dtype(name: &str, code: i32) -> Result<DType, GraphError> {
-    let unknown = |meaning| GraphError::ElementType { name: name.to_owned(), code, meaning };
-    Ok(match code {
+/// The dtype of ONNX's element type number (`TensorProto.DataType`); `None` where tensors here have no such elements.
+#[must_use]
+pub const fn known(code: i32) -> Option<DType> {
+    Some(match code {
         1 => DType::F32,
         2 => DType::U8,
         3 => DType::I8,
@@ -46,11 +46,19 @@ pub(crate) fn dtype(name: &str, code: i32) -> Result<DType, GraphError> {
         12 => DType::U32,
         13 => DType::U64,
         16 => DType::BF16,
-        0 => return Err(unknown("undefined")),
-        14 | 15 => return Err(unknown("complex, which is not supported")),
-        17..=26 => return Err(unknown("a packed type below 16 bits, which is not supported here")),
-        _ => return Err(unknown("unknown")),
+        _ => return None,
     })
+}
+
+/// As [`known`], or what the element type of the tensor `name` is instead.
+pub(crate) fn dtype(name: &str, code: i32) -> Result<DType, GraphError> {
+    let meaning = match code {
+        0 => "undefined",
+        14 | 15 => "complex, which is not supported",
+        17..=26 => "a packed type below 16 bits, which is not supported here",
+        _ => "unknown",
+    };
+    known(code).ok_or_else(|| GraphError::ElementType { name: name.to_owned(), code, meaning })
 }
 
 /// Dimensions of a tensor and their product; refuses negative ones and products beyond a signed 64-bit byte count.

@@ -11,23 +11,8 @@ pub(super) const OPERATORS: Table = &[("", "Cast", cast), ("", "CastLike", cast_
 
 /// The dtype of ONNX's number of an element type.
 pub(super) fn dtype(code: i64) -> Result<DType, String> {
-    Ok(match code {
-        1 => DType::F32,
-        2 => DType::U8,
-        3 => DType::I8,
-        4 => DType::U16,
-        5 => DType::I16,
-        6 => DType::I32,
-        7 => DType::I64,
-        8 => DType::Bytes,
-        9 => DType::Bool,
-        10 => DType::F16,
-        11 => DType::F64,
-        12 => DType::U32,
-        13 => DType::U64,
-        16 => DType::BF16,
-        other => return Err(format!("element type {other} is not supported here")),
-    })
+    let dtype = i32::try_from(code).ok().and_then(scorehost_graph::dtype);
+    dtype.ok_or_else(|| format!("element type {code} is not supported here"))
 }
 
 /// The elements as another type.
