@@ -10,6 +10,7 @@ pub(crate) mod dim;
 pub(crate) mod engine;
 pub(crate) mod flow;
 mod integers;
+mod subgraphs;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;

@@ -13,3 +13,4 @@ mod memory;
 mod networks;
 mod random;
 mod rows;
+mod shapes;

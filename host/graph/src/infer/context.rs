@@ -23,6 +23,8 @@ pub(crate) enum Content {
     Tensor(Tensor),
     /// All, up to the sizes that are not known: at most [`Content::LIMIT`] integers of a scalar or vector.
     Integers(Vec<Dim>),
+    /// It is a sequence of tensors, at most [`Content::LIMIT`]; its dtype is theirs, and it has no dimensions.
+    Sequence(Vec<Option<Fact>>),
 }
 
 impl Content {
@@ -38,6 +40,12 @@ impl Fact {
     pub(crate) fn constant(tensor: Tensor) -> Self {
         let dims = tensor.shape().iter().map(|dim| Dim::size(*dim)).collect();
         Self { dtype: tensor.dtype(), dims: Some(dims), content: Content::Tensor(tensor) }
+    }
+
+    /// A sequence of tensors.
+    pub(crate) fn sequence(elements: Vec<Option<Self>>) -> Self {
+        let dtype = elements.iter().flatten().next().map_or(DType::F32, |first| first.dtype);
+        Self { dtype, dims: None, content: Content::Sequence(elements) }
     }
 
     /// A vector (or scalar) of integers.
@@ -208,5 +216,5 @@ pub(crate) fn one(dtype: DType, dims: Dims) -> Answer {
 
 /// The dtype of ONNX's number, as `Cast` has it.
 pub(crate) fn dtype_of(code: i64) -> Result<DType, Stop> {
-    i32::try_from(code).ok().and_then(|code| crate::tensor::dtype("", code).ok()).ok_or(Stop::Unknown)
+    i32::try_from(code).ok().and_then(crate::dtype).ok_or(Stop::Unknown)
 }

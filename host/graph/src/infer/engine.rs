@@ -14,10 +14,14 @@ use crate::{Fold, Graph, GraphError, Initialiser, Node, Unbatchable, ValueId};
 pub(crate) const RANK: usize = 64;
 /// Elements of constants that are computed to learn shapes.
 const SMALL: u64 = 4096;
+/// Values and nodes of subgraphs that are looked at in one walk of a graph.
+const INSIDE: u64 = 1 << 18;
 
 /// What is known while a graph is walked.
 pub(crate) struct Engine<'a> {
-    fold: &'a dyn Fold,
+    pub(super) fold: &'a dyn Fold,
+    /// Values and nodes of subgraphs that may still be looked at, once for each round of a loop.
+    pub(super) left: u64,
     pub(crate) symbols: Symbols,
     pub(crate) facts: Vec<Option<Fact>>,
     /// By value; all [`Flow::Same`] where rows are not followed.
@@ -39,7 +43,7 @@ impl<'a> Engine<'a> {
             };
             facts[value.0] = facts[value.0].take().and_then(limited);
         }
-        Self { fold, symbols: Symbols::default(), flows: vec![Flow::Same; facts.len()], facts }
+        Self { fold, left: INSIDE, symbols: Symbols::default(), flows: vec![Flow::Same; facts.len()], facts }
     }
 
     /// Takes the inputs as the signature has them, free dimensions as sizes that are not known; the first one is `first`'s.
@@ -77,6 +81,9 @@ impl<'a> Engine<'a> {
     }
 
     fn outputs(&mut self, node: &Node) -> Result<Vec<Option<Fact>>, String> {
+        if node.subgraphs().next().is_some() {
+            return Ok(self.inside(node).into_iter().map(|fact| fact.and_then(limited)).collect());
+        }
         let Self { fold, symbols, facts, .. } = self;
         let inputs: Vec<Option<&Fact>> = node.inputs.iter().map(|value| facts[(*value)?.0].as_ref()).collect();
         let mut context = Context { node, inputs: &inputs, symbols };
@@ -95,32 +102,7 @@ impl<'a> Engine<'a> {
         {
             return Ok(results.into_iter().map(|tensor| limited(Fact::constant(tensor))).collect());
         }
-        if node.is("If") && outputs.is_empty() {
-            return Ok(self.branches(node));
-        }
         Ok(outputs)
-    }
-
-    /// What both branches agree on.
-    fn branches(&self, node: &Node) -> Vec<Option<Fact>> {
-        let mut agreed: Option<Vec<Option<Fact>>> = None;
-        for graph in node.subgraphs() {
-            let mut inner = Engine::new(graph, self.fold);
-            for capture in &graph.captures {
-                inner.facts[capture.inner.0] = self.facts[capture.outer.0].clone();
-            }
-            // A branch that cannot work may be one that is never taken.
-            if graph.nodes.iter().try_for_each(|node| inner.learn(node)).is_err() {
-                return Vec::new();
-            }
-            let own = graph.outputs.iter().map(|value| inner.facts[value.0].take());
-            let own = own.map(|fact| fact.and_then(|fact| fixed(&fact))).collect::<Vec<_>>();
-            agreed = Some(match agreed {
-                None => own,
-                Some(known) => known.into_iter().zip(own).map(|(one, two)| same(one?, &two?)).collect(),
-            });
-        }
-        agreed.unwrap_or_default()
     }
 
     /// Learns how rows flow through a node whose outputs have been learned.
@@ -191,16 +173,6 @@ pub(crate) fn is_random(node: &Node) -> bool {
 fn limited(fact: Fact) -> Option<Fact> {
     let possible = |dims: &Dims| dims.len() <= RANK && dims.iter().all(|dim| !dim.is_negative());
     fact.dims.as_ref().is_none_or(possible).then_some(fact)
-}
-
-/// The fact, where all its dimensions are numbers: symbols mean nothing outside the walk that made them.
-fn fixed(fact: &Fact) -> Option<Fact> {
-    let dims = fact.dims.as_ref()?;
-    dims.iter().all(|dim| dim.value().is_some()).then(|| Fact::new(fact.dtype, Some(dims.clone())))
-}
-
-fn same(one: Fact, two: &Fact) -> Option<Fact> {
-    (one.dtype == two.dtype && one.dims == two.dims).then_some(one)
 }
 
 /// The results of a small computation with constants.

@@ -16,6 +16,7 @@ mod recurrent;
 mod reduce;
 mod reshape;
 mod select;
+mod sequence;
 
 pub(super) use select::taken;
 
@@ -64,6 +65,7 @@ pub(crate) fn find(node: &Node) -> Option<Operator> {
             quantise::find,
             image::find,
             other::find,
+            sequence::find,
         ]
         .iter()
         .find_map(|family| family(name)),

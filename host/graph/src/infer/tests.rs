@@ -157,3 +157,101 @@ fn absurd_sizes_neither_overflow_nor_panic() {
     let shape = ValueShape { dtype: DType::F32, shape: Shape::from_slice(&[u64::MAX, u64::MAX]) };
     assert_eq!(shape.bytes(), Some(u64::MAX));
 }
+
+/// A subgraph of these inputs and outputs.
+fn body(builder: Builder, outputs: &[&str]) -> Attribute {
+    let mut graph = builder.outputs(outputs);
+    graph.signature = scorehost_core::Signature::default();
+    Attribute::Graph(std::sync::Arc::new(graph))
+}
+
+fn round() -> Builder {
+    Builder::new(&[("i", DType::I64, &[]), ("go", DType::Bool, &[]), ("s", DType::F32, &[-1])])
+}
+
+/// What goes round grows by two, is collected as it was, and so is the round's number.
+fn growing() -> Attribute {
+    let grown = round().ones("two", &[2]).node("Concat s two -> t", &[("axis", Attribute::Int(0))]);
+    body(grown.node("Identity go -> on", &[]).node("Identity i -> n", &[]), &["on", "t", "n"])
+}
+
+#[test]
+fn shapes_of_loops_follow_their_rounds() {
+    let x = || Builder::floats(&[("x", &[-1])]);
+    let told = |builder: Builder, inputs: &[&[u64]]| shapes(&builder.outputs(&["y", "z"]), inputs);
+    let three = x().scalar("three", 3).node("Loop three - x -> y z", &[("body", growing())]);
+    assert_eq!(told(three, &[&[4]]), [Some(vec![10]), Some(vec![3])]);
+    // As many rounds as an input says: what grows is not told, nor how much is collected.
+    let free = || Builder::new(&[("m", DType::I64, &[]), ("x", DType::F32, &[-1])]);
+    let any = free().node("Loop m - x -> y z", &[("body", growing())]);
+    assert_eq!(told(any, &[&[], &[4]]), [None, None]);
+    let same = round().node("Neg s -> t", &[]).node("Identity go -> on", &[]);
+    let same = body(same.node("Identity i -> n", &[]), &["on", "t", "n"]);
+    let kept = free().node("Loop m - x -> y z", &[("body", same)]);
+    assert_eq!(told(kept, &[&[], &[4]]), [Some(vec![4]), None]);
+    // One that may end before its rounds are over.
+    let ending = round().scalar("one", 1).node("Less i one -> on", &[]).node("Neg s -> t", &[]);
+    let ending = body(ending.node("Identity i -> n", &[]), &["on", "t", "n"]);
+    let ending = x().scalar("three", 3).node("Loop three - x -> y z", &[("body", ending)]);
+    assert_eq!(told(ending, &[&[4]]), [Some(vec![4]), None]);
+}
+
+/// A dimension that is given up in one value may be another value's in the next round.
+#[test]
+fn values_that_follow_one_that_grows_are_not_told() {
+    let two =
+        [("i", DType::I64, &[][..]), ("go", DType::Bool, &[]), ("s", DType::F32, &[-1]), ("t", DType::F32, &[-1])];
+    let grown = Builder::new(&two).ones("one", &[1]).node("Concat s one -> u", &[("axis", Attribute::Int(0))]);
+    let swapped = grown.node("Identity s -> v", &[]).node("Identity go -> on", &[]);
+    let swapped = body(swapped, &["on", "u", "v"]);
+    let graph = Builder::new(&[("m", DType::I64, &[]), ("x", DType::F32, &[-1])]);
+    let graph = graph.node("Loop m - x x -> y z", &[("body", swapped)]).outputs(&["y", "z"]);
+    assert_eq!(shapes(&graph, &[&[], &[4]]), [None, None]);
+}
+
+#[test]
+fn shapes_of_scans_have_the_length_that_is_scanned() {
+    let inner = Builder::floats(&[("s", &[-1]), ("e", &[-1])]).node("Add s e -> t", &[]).node("Neg t -> o", &[]);
+    let attributes = [
+        ("body", body(inner, &["t", "o"])),
+        ("num_scan_inputs", Attribute::Int(1)),
+        ("scan_input_axes", ints(&[1])),
+        ("scan_output_axes", ints(&[-1])),
+    ];
+    let graph = Builder::floats(&[("s", &[-1]), ("x", &[-1, -1])]).node("Scan s x -> y z", &attributes);
+    assert_eq!(shapes(&graph.outputs(&["y", "z"]), &[&[3], &[3, 7]]), [Some(vec![3]), Some(vec![3, 7])]);
+}
+
+#[test]
+fn shapes_of_sequences_are_those_of_their_elements() {
+    let x = || Builder::floats(&[("x", &[-1, -1])]);
+    let parts = || x().scalar("two", 2).node("SplitToSequence x two -> q", &[]);
+    check(parts().scalar("last", -1).node("SequenceAt q last -> y", &[]), &[&[5, 3]], &[1, 3]);
+    check(parts().node("ConcatFromSequence q -> y", &[("axis", Attribute::Int(0))]), &[&[5, 3]], &[5, 3]);
+    let longer = parts().node("SequenceInsert q x -> r", &[]).scalar("n", 3).node("SequenceAt r n -> y", &[]);
+    check(longer, &[&[5, 3]], &[5, 3]);
+    let rows = || x().node("SplitToSequence x -> q", &[("keepdims", Attribute::Int(0))]);
+    let twice = Builder::floats(&[("e", &[-1])]).node("Concat e e -> f", &[("axis", Attribute::Int(0))]);
+    let mapped = rows().node("SequenceMap q -> r", &[("body", body(twice, &["f"]))]);
+    let joined = [("axis", Attribute::Int(0)), ("new_axis", Attribute::Int(1))];
+    check(mapped.node("ConcatFromSequence r -> y", &joined), &[&[5, 3]], &[5, 6]);
+    let outside = parts().scalar("n", 9).node("SequenceAt q n -> y", &[]).outputs(&["y"]);
+    let message = outside.shapes(&[Shape::from_slice(&[5, 3])], &NoFold).unwrap_err().to_string();
+    assert!(message.contains("place 9 is outside a sequence of 3"), "{message}");
+}
+
+/// Loops of loops are walked as long as that is little work.
+#[test]
+fn loops_inside_loops_are_given_up_in_time() {
+    let counted = |inner: Option<Attribute>| {
+        let round = round().scalar("many", 64).node("Identity go -> on", &[]);
+        let round = match inner {
+            Some(inner) => round.node("Loop many - s -> t", &[("body", inner)]),
+            None => round.node("Neg s -> t", &[]),
+        };
+        body(round, &["on", "t"])
+    };
+    let deep = (0..6).fold(counted(None), |inner, _| counted(Some(inner)));
+    let graph = Builder::floats(&[("x", &[-1])]).scalar("many", 64).node("Loop many - x -> y", &[("body", deep)]);
+    assert_eq!(shapes(&graph.outputs(&["y"]), &[&[4]]), [None]);
+}
