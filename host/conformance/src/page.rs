@@ -12,8 +12,8 @@ const HEAD: &str = "# Operators\n\n\
     those that use the operator with tensors that scorehost has. A model with an operator that a device lacks is refused at\n\
     deploy time, and the message names it. ONNX Runtime, where it is installed, is the device for everything that the others\n\
     lack. Cases of random operators are left out: nobody can reproduce their output.\n\n\
-    The project has few cases for `ai.onnx.ml`: the built-in executor has linear models, tree ensembles, label encoders, `Scaler`,\n\
-    `Normalizer`, `Imputer`, `FeatureVectorizer` and `OneHotEncoder` beside those below, checked by tests of our own.\n\n\
+    The project has few cases for `ai.onnx.ml`: the built-in executor has linear models, support vector machines, tree ensembles, label\n\
+    encoders, `Scaler`, `Normalizer`, `Imputer`, `FeatureVectorizer` and `OneHotEncoder` beside those below, checked by tests of our own.\n\n\
     This page is written by `UPDATE=1 cargo test --release -p scorehost-device --test conformance` from the lists of passing\n\
     cases (`host/*/tests/conformance/*.txt`).\n\n";
 

@@ -19,6 +19,8 @@ mod neural;
 mod normal;
 mod numeric;
 mod order;
+mod pattern;
+mod pictures;
 mod preprocess;
 mod presence;
 mod quantise;
@@ -30,6 +32,7 @@ mod scores;
 mod select;
 mod sequence;
 mod shape;
+mod support_vectors;
 mod text;
 mod training;
 mod trees;
@@ -111,6 +114,8 @@ const TABLES: &[Table] = &[
     matrix::OPERATORS,
     normal::OPERATORS,
     order::OPERATORS,
+    pattern::OPERATORS,
+    pictures::OPERATORS,
     preprocess::OPERATORS,
     presence::OPERATORS,
     quantise::OPERATORS,
@@ -121,6 +126,7 @@ const TABLES: &[Table] = &[
     select::OPERATORS,
     sequence::OPERATORS,
     shape::OPERATORS,
+    support_vectors::OPERATORS,
     text::OPERATORS,
     training::OPERATORS,
     trees::OPERATORS,

@@ -3,7 +3,7 @@
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 /// A message under construction.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Debug)]
 pub(crate) struct Message(pub(crate) Vec<u8>);
 
 impl Message {
@@ -17,6 +17,12 @@ impl Message {
     pub(crate) fn int(mut self, field: u32, value: u64) -> Self {
         encode_key(field, WireType::Varint, &mut self.0);
         encode_varint(value, &mut self.0);
+        self
+    }
+
+    pub(crate) fn float(mut self, field: u32, value: f32) -> Self {
+        encode_key(field, WireType::ThirtyTwoBit, &mut self.0);
+        self.0.extend_from_slice(&value.to_le_bytes());
         self
     }
 
@@ -51,8 +57,12 @@ pub(crate) fn model(graph: Message) -> Vec<u8> {
 
 /// A model of some operator set.
 pub(crate) fn model_of(opset: u64, graph: Message) -> Vec<u8> {
-    let opset = Message::default().bytes(1, "").int(2, opset);
-    Message::default().int(1, 8).message(7, graph).message(8, opset).0
+    let model = Message::default().int(1, 8).message(7, graph);
+    let sets = [("", opset), ("ai.onnx.ml", if opset < 21 { 3 } else { 5 })];
+    let set = |model: Message, (domain, version): (&str, u64)| {
+        model.message(8, Message::default().bytes(1, domain).int(2, version))
+    };
+    sets.into_iter().fold(model, set).0
 }
 
 /// An attribute of a node.
@@ -61,6 +71,16 @@ pub(crate) enum Value {
     Int(i64),
     Ints(Vec<i64>),
     Text(&'static str),
+    Float(f32),
+    Floats(Vec<f32>),
+    Texts(Vec<&'static str>),
+    Tensor(Message),
+}
+
+impl From<Vec<f32>> for Value {
+    fn from(values: Vec<f32>) -> Self {
+        Self::Floats(values)
+    }
 }
 
 impl From<i64> for Value {
@@ -87,6 +107,10 @@ pub(crate) fn attribute(name: &str, value: &Value) -> Message {
         Value::Int(value) => named.int(3, *value as u64).int(20, 2),
         Value::Ints(values) => values.iter().fold(named, |all, value| all.int(8, *value as u64)).int(20, 7),
         Value::Text(text) => named.bytes(4, text).int(20, 3),
+        Value::Float(value) => named.float(2, *value).int(20, 1),
+        Value::Floats(values) => values.iter().fold(named, |all, value| all.float(7, *value)).int(20, 6),
+        Value::Texts(texts) => texts.iter().fold(named, |all, text| all.bytes(9, text)).int(20, 8),
+        Value::Tensor(tensor) => named.message(5, tensor.clone()).int(20, 4),
     }
 }
 

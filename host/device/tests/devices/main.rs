@@ -11,6 +11,7 @@ mod fixtures;
 mod library;
 mod memory;
 mod networks;
+mod operators;
 mod random;
 mod rows;
 mod shapes;

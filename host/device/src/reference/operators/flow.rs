@@ -13,6 +13,21 @@ pub(super) const OPERATORS: Table = &[("", "If", branch), ("", "Loop", repeat), 
 
 /// Rounds that a loop may take; beyond it a model is taken for one that never ends.
 const MOST_ROUNDS: usize = 1 << 20;
+/// Elements that the rounds of a loop may leave to be put beside one another.
+const MOST_COLLECTED: usize = 1 << 28;
+
+/// Keeps what a round gives, within bounds.
+fn keep(collected: &mut [Vec<Array>], results: impl Iterator<Item = Array>, held: &mut usize) -> Result<(), String> {
+    for (all, one) in collected.iter_mut().zip(results) {
+        // An empty tensor takes memory, too.
+        *held = held.saturating_add(one.len().max(16));
+        if *held > MOST_COLLECTED {
+            return Err(format!("the rounds give more than {MOST_COLLECTED} elements"));
+        }
+        all.push(one);
+    }
+    Ok(())
+}
 
 /// A subgraph, and where its captured values begin among the node's inputs.
 struct Body {
@@ -88,7 +103,7 @@ fn repeat(attributes: &Attributes<'_>) -> Result<Kernel, String> {
         let mut goes_on = inputs.optional(1).map(truth).transpose()?.unwrap_or(true);
         let mut state = passed(inputs, 2..given)?;
         let mut collected: Vec<Vec<Array>> = vec![Vec::new(); body.outputs - carried - 1];
-        let mut round = 0;
+        let (mut round, mut held) = (0, 0);
         while goes_on && round < most {
             if round == MOST_ROUNDS {
                 return Err(format!("the loop did not end within {MOST_ROUNDS} rounds"));
@@ -98,7 +113,7 @@ fn repeat(attributes: &Attributes<'_>) -> Result<Kernel, String> {
             let mut results = body.run(own.into_iter().chain(state).collect(), inputs)?.into_iter();
             goes_on = truth(&results.next().ok_or("the body gives no condition")?)?;
             state = results.by_ref().take(carried).map(Arc::new).collect();
-            collected.iter_mut().zip(results).for_each(|(all, one)| all.push(one));
+            keep(&mut collected, results, &mut held)?;
             round += 1;
         }
         let mut results: Vec<Array> = state.into_iter().map(Arc::unwrap_or_clone).collect();
@@ -109,15 +124,29 @@ fn repeat(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     }))
 }
 
+/// A body that goes along sequences.
+struct Scan {
+    body: Body,
+    /// Values that go round, and sequences behind them.
+    carried: usize,
+    scanned: usize,
+    /// Values that are collected.
+    shown: usize,
+    input_axes: Vec<i64>,
+    output_axes: Vec<i64>,
+    backwards: Vec<i64>,
+    turned: Vec<i64>,
+}
+
 fn scan(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let body = Body::read(attributes.0, "body")?;
+    // Operator set 8 has the lengths of sequences before its other inputs, and a batch of everything.
+    let old = attributes.opset() < 9;
     let given = attributes.0.inputs.len();
-    let scanned = usize::try_from(attributes.int("num_scan_inputs", 0)?).ok().filter(|many| (1..=given).contains(many));
+    let own = given.saturating_sub(usize::from(old));
+    let scanned = usize::try_from(attributes.int("num_scan_inputs", 0)?).ok().filter(|many| (1..=own).contains(many));
     let scanned = scanned.ok_or("num_scan_inputs does not fit the inputs")?;
-    if attributes.opset() < 9 {
-        return Err("a scan with a batch (operator set 8) is not supported here".to_owned());
-    }
-    let carried = given - scanned;
+    let carried = own - scanned;
     let shown = body.outputs.checked_sub(carried).ok_or("the body gives fewer values than go round")?;
     let list = |name: &str, length: usize| {
         let values = attributes.ints(name)?;
@@ -125,40 +154,73 @@ fn scan(attributes: &Attributes<'_>) -> Result<Kernel, String> {
         if fits { Ok(values) } else { Err(format!("{name} has {} entries, expected {length}", values.len())) }
     };
     let (input_axes, output_axes) = (list("scan_input_axes", scanned)?, list("scan_output_axes", shown)?);
-    let (backwards, turned) = (list("scan_input_directions", scanned)?, list("scan_output_directions", shown)?);
-    let entry = |values: &[i64], index: usize| values.get(index).copied().unwrap_or(0);
+    let backwards = list(if old { "directions" } else { "scan_input_directions" }, scanned)?;
+    let turned = list("scan_output_directions", shown)?;
+    let scan = Scan { body, carried, scanned, shown, input_axes, output_axes, backwards, turned };
     Ok(Box::new(move |inputs| {
-        let mut state = passed(inputs, 0..carried)?;
-        let sequences = passed(inputs, carried..given)?;
-        let mut axes = Vec::with_capacity(scanned);
+        if !old {
+            let (state, sequences) = (passed(inputs, 0..scan.carried)?, passed(inputs, scan.carried..given)?);
+            return scan.run(state, &sequences, inputs);
+        }
+        if inputs.optional(0).is_some() {
+            return Err("a scan of sequences of different lengths (operator set 8) is not supported here".to_owned());
+        }
+        scan.each_row(&passed(inputs, 1..given)?, inputs)
+    }))
+}
+
+fn entry(values: &[i64], index: usize) -> i64 {
+    values.get(index).copied().unwrap_or(0)
+}
+
+impl Scan {
+    fn run(&self, mut state: Vec<Arc<Array>>, sequences: &[Arc<Array>], inputs: &Arguments<'_>) -> Results {
+        let mut axes = Vec::with_capacity(self.scanned);
         for (index, sequence) in sequences.iter().enumerate() {
-            axes.push(axis(entry(&input_axes, index), sequence.shape.len())?);
+            axes.push(axis(entry(&self.input_axes, index), sequence.shape.len())?);
         }
         let length = sequences[0].shape[axes[0]];
         if sequences.iter().zip(&axes).any(|(sequence, at)| sequence.shape[*at] != length) {
             return Err("the scanned inputs differ in length".to_owned());
         }
-        let mut collected: Vec<Vec<Array>> = vec![Vec::new(); shown];
+        let mut collected: Vec<Vec<Array>> = vec![Vec::new(); self.shown];
+        let mut held = 0;
         for round in 0..length {
             let element = |(index, sequence): (usize, &Arc<Array>)| {
-                let place = if entry(&backwards, index) == 1 { length - 1 - round } else { round };
+                let place = if entry(&self.backwards, index) == 1 { length - 1 - round } else { round };
                 part(sequence, axes[index], place).map(Arc::new)
             };
             let elements: Vec<Arc<Array>> = sequences.iter().enumerate().map(element).collect::<Result<_, _>>()?;
-            let mut results = body.run(state.into_iter().chain(elements).collect(), inputs)?.into_iter();
-            state = results.by_ref().take(carried).map(Arc::new).collect();
-            collected.iter_mut().zip(results).for_each(|(all, one)| all.push(one));
+            let mut results = self.body.run(state.into_iter().chain(elements).collect(), inputs)?.into_iter();
+            state = results.by_ref().take(self.carried).map(Arc::new).collect();
+            keep(&mut collected, results, &mut held)?;
         }
         let mut results: Vec<Array> = state.into_iter().map(Arc::unwrap_or_clone).collect();
         for (index, mut all) in collected.into_iter().enumerate() {
-            if entry(&turned, index) == 1 {
+            if entry(&self.turned, index) == 1 {
                 all.reverse();
             }
             let rank = all.first().map_or(1, |one| one.shape.len() + 1);
-            results.push(stacked(&all, axis(entry(&output_axes, index), rank)?)?);
+            results.push(stacked(&all, axis(entry(&self.output_axes, index), rank)?)?);
         }
         Ok(results)
-    }))
+    }
+
+    /// Row after row of a batch.
+    fn each_row(&self, own: &[Arc<Array>], inputs: &Arguments<'_>) -> Results {
+        let rows = own.first().and_then(|first| first.shape.first()).copied().unwrap_or(0);
+        if rows == 0 || own.iter().any(|input| input.shape.first() != Some(&rows)) {
+            return Err("the inputs differ in their number of rows, or have none".to_owned());
+        }
+        let mut all: Vec<Vec<Array>> = vec![Vec::new(); self.carried + self.shown];
+        for row in 0..rows {
+            let row = own.iter().map(|input| part(input, 0, row).map(Arc::new));
+            let mut state = row.collect::<Result<Vec<_>, _>>()?;
+            let sequences = state.split_off(self.carried);
+            all.iter_mut().zip(self.run(state, &sequences, inputs)?).for_each(|(all, one)| all.push(one));
+        }
+        all.iter().map(|all| stacked(all, 0)).collect()
+    }
 }
 
 /// The elements at one place of an axis, without that axis.

@@ -1,5 +1,6 @@
 //! Tree ensembles (`ai.onnx.ml`).
 
+mod ensemble;
 mod fast;
 mod forest;
 #[cfg(test)]
@@ -14,8 +15,11 @@ use super::scores::{PostTransform, logistic};
 use super::{Attributes, Kernel, Table, rows};
 use crate::reference::array::{Array, Elements};
 
-pub(super) const OPERATORS: Table =
-    &[("ai.onnx.ml", "TreeEnsembleClassifier", classifier), ("ai.onnx.ml", "TreeEnsembleRegressor", regressor)];
+pub(super) const OPERATORS: Table = &[
+    ("ai.onnx.ml", "TreeEnsemble", ensemble::ensemble),
+    ("ai.onnx.ml", "TreeEnsembleClassifier", classifier),
+    ("ai.onnx.ml", "TreeEnsembleRegressor", regressor),
+];
 
 /// Sums of the leaves' weights for each row; `None` for a class that no leaf voted for.
 fn votes(

@@ -1,8 +1,10 @@
 //! Convolutions over one to three axes.
 
+mod deformable;
 mod depthwise;
 mod transposed;
 
+pub(crate) use deformable::deform_conv;
 pub(crate) use transposed::conv_transpose;
 
 use std::ops::Range;

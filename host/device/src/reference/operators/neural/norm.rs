@@ -37,18 +37,25 @@ fn channels(shape: &[usize]) -> Result<(usize, usize, usize), String> {
     }
 }
 
-/// `BatchNormalization` with given mean and variance.
+/// `BatchNormalization` with given mean and variance, or with those of the batch, which then go into the given ones.
 pub(crate) fn batch_norm(attributes: &Attributes<'_>) -> Result<Kernel, String> {
-    if attributes.int("training_mode", 0)? != 0 {
-        return Err("training_mode is not supported here".to_owned());
-    }
-    let epsilon = attributes.float("epsilon", 1e-5)?;
+    let training = attributes.int("training_mode", 0)? != 0;
+    let (epsilon, momentum) = (attributes.float("epsilon", 1e-5)?, attributes.float("momentum", 0.9)?);
     Ok(single(move |inputs| {
         let shape = &inputs.get(0)?.shape;
         // A vector is a batch of single channels.
         let (_, count, plane) = if let [batch] = **shape { (batch, 1, 1) } else { channels(shape)? };
         let [scale, bias, mean, variance] = [1, 2, 3, 4].map(|index| per_channel(inputs, index, count));
         let (scale, bias, mean, variance) = (scale?, bias?, mean?, variance?);
+        let own = if training { Some(moments_of_channels(inputs.get(0)?.typed()?, count, plane)) } else { None };
+        let running = own.as_ref().map(|(own_mean, own_variance)| {
+            let moved = |given: &[f32], own: &[f32]| {
+                let moved = given.iter().zip(own).map(|(given, own)| given * momentum + own * (1.0 - momentum));
+                Array::new(vec![count], moved.collect::<Vec<f32>>())
+            };
+            [moved(mean, own_mean), moved(variance, own_variance)]
+        });
+        let (mean, variance) = own.as_ref().map_or((mean, variance), |(mean, variance)| (&**mean, &**variance));
         let lines: Vec<(f32, f32)> = (0..count)
             .map(|at| {
                 let factor = scale[at] / (variance[at] + epsilon).sqrt();
@@ -60,8 +67,24 @@ pub(crate) fn batch_norm(attributes: &Attributes<'_>) -> Result<Kernel, String> 
         for (index, channel) in numbers.chunks_mut(plane.max(1)).enumerate() {
             dispatch(Line, (channel, lines[index % count]));
         }
-        Ok(vec![result])
+        let running = running.into_iter().flatten().collect::<Result<Vec<Array>, String>>()?;
+        Ok([vec![result], running].concat())
     }))
+}
+
+/// Mean and variance of each channel over the batch.
+fn moments_of_channels(values: &[f32], count: usize, plane: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut sums = vec![(0.0f64, 0.0f64); count];
+    let many = (values.len() / count.max(1)).max(1) as f64;
+    let each = |f: &mut dyn FnMut(usize, f64)| {
+        for (index, channel) in values.chunks(plane.max(1)).enumerate() {
+            channel.iter().for_each(|x| f(index % count, f64::from(*x)));
+        }
+    };
+    each(&mut |channel, x| sums[channel].0 += x / many);
+    let means: Vec<f64> = sums.iter().map(|sum| sum.0).collect();
+    each(&mut |channel, x| sums[channel].1 += (x - means[channel]) * (x - means[channel]) / many);
+    sums.into_iter().map(|(mean, variance)| (mean as f32, variance as f32)).unzip()
 }
 
 /// `LayerNormalization`: each row over the axes from `axis` on.

@@ -1,8 +1,10 @@
 //! Pools: the largest, the mean or the norm of a window, or of a whole channel.
 
 mod largest;
+mod unpool;
 
 pub(crate) use largest::max_pool;
+pub(crate) use unpool::max_unpool;
 
 use super::columns::{source_row, taps};
 use super::window::{Geometry, Window};

@@ -3,7 +3,7 @@
 use super::activation::{Activation, Bias};
 use super::fast;
 use super::norm::stretched;
-use crate::reference::array::{Array, count, memory};
+use crate::reference::array::{Array, Elements, count, memory};
 use crate::reference::attributes::Attributes;
 use crate::reference::multiply::{Matrix, Target, multiply_into};
 use crate::reference::operators::elementwise::{broadcast, strides};
@@ -17,10 +17,15 @@ struct Product {
     factor: f32,
 }
 
-/// `MatMul` in single precision.
+/// `MatMul` in single precision, to which half precision is widened.
 pub(crate) fn matmul(attributes: &Attributes<'_>) -> Result<Kernel, String> {
     let product = Product { transposed: (false, false), factor: 1.0 };
-    fast(attributes, move |inputs| Ok(vec![product.stacked(inputs.get(0)?, inputs.get(1)?)?]))
+    let run = move |inputs: &mut Arguments<'_>| Ok(vec![product.stacked(inputs.get(0)?, inputs.get(1)?)?]);
+    let all = fast(attributes, run)?;
+    Ok(Box::new(move |inputs| match &inputs.get(0)?.elements {
+        Elements::F16(_) | Elements::BF16(_) => super::in_single(inputs, run),
+        _ => all(inputs),
+    }))
 }
 
 /// `FusedMatMul`: a product, then a bias, a residual and an activation.

@@ -16,7 +16,7 @@ struct Attention {
     key_heads: usize,
     scale: Option<f32>,
     softcap: f32,
-    /// Which of the scores the fourth output shows: 0 raw, 1 with the mask, 2 capped, 3 after softmax.
+    /// Which of the scores the fourth output shows: 0 raw, 1 capped, 2 with the mask, 3 after softmax.
     shown: i64,
     wants_scores: bool,
 }
@@ -139,11 +139,11 @@ impl Attention {
         if self.softcap > 0.0 {
             dispatch(vector::Cap, (&mut *scores, self.softcap));
         }
-        show(2, scores);
+        show(1, scores);
         if let Some(mask) = mask {
             scores.iter_mut().zip(mask).for_each(|(score, mask)| *score += mask);
         }
-        show(1, scores);
+        show(2, scores);
         scores.chunks_exact_mut(columns.max(1)).for_each(|row| dispatch(Exponential, row));
         show(3, scores);
     }
