@@ -2,6 +2,7 @@
 
 mod images;
 mod machines;
+mod resize;
 mod trees;
 
 use std::sync::Arc;

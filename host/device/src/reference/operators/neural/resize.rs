@@ -118,7 +118,7 @@ impl Resize {
         };
         let sizes = input(self.places[2]).map(Array::to_i64).transpose()?;
         let roi = match input(self.places[0]) {
-            Some(roi) if self.coordinates.uses_region() => roi.to_f64()?,
+            Some(roi) if self.coordinates.uses_region() => roi.to_f64()?.into_iter().map(|x| x as f32).collect(),
             _ => [vec![0.0; chosen.len()], vec![1.0; chosen.len()]].concat(),
         };
         let given = sizes.as_ref().map_or(scales.len(), Vec::len);
@@ -129,27 +129,29 @@ impl Resize {
         let common = sizes.as_ref().and_then(|sizes| self.common_scale(sizes, &chosen, shape));
         for (index, at) in chosen.iter().enumerate() {
             let source = shape[*at];
-            let (scale, output) = match (&sizes, common) {
-                (Some(_), Some(scale)) => (scale, (scale * source as f64).round()),
-                (Some(sizes), None) => (sizes[index] as f64 / source.max(1) as f64, sizes[index] as f64),
-                (None, _) => (f64::from(scales[index]), (f64::from(scales[index]) * source as f64).floor()),
+            let (scale, resized) = match (&sizes, common) {
+                (Some(_), Some(scale)) => (scale, (scale * source as f32).round()),
+                (Some(sizes), None) => (sizes[index] as f32 / source.max(1) as f32, sizes[index] as f32),
+                // In single precision, as the operator's definition computes it.
+                (None, _) => (scales[index], scales[index] * source as f32),
             };
+            let output = resized.floor();
             if !scale.is_finite() || scale <= 0.0 || !(0.0..1e9).contains(&output) {
                 return Err(format!("axis {at} of {source} cannot be scaled by {scale}"));
             }
             let region = (roi[index], roi[chosen.len() + index]);
-            axes[*at] = Axis { source, output: output as usize, scale, region };
+            axes[*at] = Axis { source, output: output as usize, scale, resized, region };
         }
         Ok(axes)
     }
 
     /// The one scale that keeps the aspect ratio.
-    fn common_scale(&self, sizes: &[i64], axes: &[usize], shape: &[usize]) -> Option<f64> {
-        let scales = sizes.iter().zip(axes).map(|(size, at)| *size as f64 / shape[*at].max(1) as f64);
+    fn common_scale(&self, sizes: &[i64], axes: &[usize], shape: &[usize]) -> Option<f32> {
+        let scales = sizes.iter().zip(axes).map(|(size, at)| *size as f32 / shape[*at].max(1) as f32);
         match self.aspect {
             Aspect::Stretch => None,
-            Aspect::NotLarger => scales.reduce(f64::min),
-            Aspect::NotSmaller => scales.reduce(f64::max),
+            Aspect::NotLarger => scales.reduce(f32::min),
+            Aspect::NotSmaller => scales.reduce(f32::max),
         }
     }
 

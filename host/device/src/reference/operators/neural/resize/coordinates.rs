@@ -6,14 +6,16 @@ use crate::reference::attributes::Attributes;
 pub(super) struct Axis {
     pub(super) source: usize,
     pub(super) output: usize,
-    pub(super) scale: f64,
+    pub(super) scale: f32,
+    /// What the scale makes of the source, before it is rounded to `output`: the specification counts aligned corners in it.
+    pub(super) resized: f32,
     /// Start and end of the region, as shares of the source.
-    pub(super) region: (f64, f64),
+    pub(super) region: (f32, f32),
 }
 
 impl Axis {
     pub(super) fn unchanged(size: usize) -> Self {
-        Self { source: size, output: size, scale: 1.0, region: (0.0, 1.0) }
+        Self { source: size, output: size, scale: 1.0, resized: size as f32, region: (0.0, 1.0) }
     }
 }
 
@@ -89,31 +91,23 @@ impl Coordinates {
         self.transformation == Transformation::Crop
     }
 
-    /// The place in the source, between elements; `None` outside of it where that has a value of its own.
+    /// The place in the source, between elements; `None` outside of it where that has a value of its own. In single precision, as
+    /// ONNX Runtime computes it: whether a place is whole decides what is nearest to it.
     fn source(&self, axis: &Axis, output: usize) -> Option<f64> {
-        let (place, source, result) = (output as f64, axis.source as f64, axis.output as f64);
+        let (place, source, result) = (output as f32, axis.source as f32, axis.output as f32);
         let half = (place + 0.5) / axis.scale - 0.5;
-        Some(match self.transformation {
+        let found = match self.transformation {
             Transformation::HalfPixel => half,
             Transformation::HalfPixelSymmetric => {
                 let adjustment = result / (axis.scale * source);
                 source / 2.0 * (1.0 - adjustment) + half
             }
-            Transformation::TorchHalfPixel => {
-                if axis.output > 1 {
-                    half
-                } else {
-                    0.0
-                }
-            }
+            Transformation::TorchHalfPixel if axis.output > 1 => half,
             Transformation::TensorflowHalfPixel => (place + 0.5) / axis.scale,
-            Transformation::AlignCorners => {
-                if axis.output > 1 {
-                    place * (source - 1.0) / (result - 1.0)
-                } else {
-                    0.0
-                }
+            Transformation::AlignCorners if axis.output > 1 && axis.resized > 1.0 => {
+                place * (source - 1.0) / (axis.resized - 1.0)
             }
+            Transformation::TorchHalfPixel | Transformation::AlignCorners => 0.0,
             Transformation::Asymmetric => place / axis.scale,
             Transformation::Crop => {
                 let (start, end) = axis.region;
@@ -121,9 +115,10 @@ impl Coordinates {
                     0 | 1 => 0.5 * (start + end) * (source - 1.0),
                     _ => start * (source - 1.0) + place * (end - start) * (source - 1.0) / (result - 1.0),
                 };
-                return (0.0..=source - 1.0).contains(&place).then_some(place);
+                return (0.0..=source - 1.0).contains(&place).then_some(f64::from(place));
             }
-        })
+        };
+        Some(f64::from(found))
     }
 
     /// The one nearest element.
@@ -148,7 +143,7 @@ impl Coordinates {
         weight: impl Fn(f64) -> f64,
     ) -> Vec<(usize, f32)> {
         let Some(place) = self.source(axis, output) else { return Vec::new() };
-        let stretch = if self.antialias && axis.scale < 1.0 { axis.scale } else { 1.0 };
+        let stretch = if self.antialias && axis.scale < 1.0 { f64::from(axis.scale) } else { 1.0 };
         // Beyond the source there is only its edge, so no more places than it has count.
         let wide = (reach as f64 / stretch).min(4.0 * axis.source as f64 + 4.0);
         let (first, last) = ((place - wide).floor() as i64, (place + wide).ceil() as i64);
