@@ -1,6 +1,8 @@
 //! Why there is no OpenCL device, or why it does not load or run a model.
 
-use scorehost_core::{ErrorKind, Failure};
+use scorehost_core::{DType, ErrorKind, Failure, TensorError};
+use scorehost_graph::GraphError;
+use scorehost_plan::PlanError;
 
 /// Why there is no OpenCL device, or why it does not load or run a model.
 #[derive(Debug, thiserror::Error)]
@@ -112,12 +114,63 @@ pub enum OpenClError {
         /// What OpenCL says.
         reason: String,
     },
+    /// A device that only runs programs made by its vendor's tools.
+    #[error("OpenCL device '{device}' compiles no programs; place the model on it as an fpga, with a program for it")]
+    NoCompiler {
+        /// Name of the device.
+        device: String,
+    },
+    /// Operators without a kernel.
+    #[error("the OpenCL device has no implementation of {}", .0.join(", "))]
+    Operators(Vec<String>),
+    /// All execution contexts of a graph stayed busy.
+    #[error("all {contexts} executions of the model on OpenCL device '{device}' are busy")]
+    Busy {
+        /// Name of the device.
+        device: String,
+        /// Executions at a time.
+        contexts: usize,
+    },
+    /// Inputs other than the signature's.
+    #[error("the model takes the inputs [{expected}], got [{actual}]")]
+    Inputs {
+        /// Names in the signature.
+        expected: String,
+        /// Names given.
+        actual: String,
+    },
+    /// An input of another dtype.
+    #[error("input '{name}' must be {expected}, got {actual}")]
+    InputType {
+        /// The input.
+        name: String,
+        /// The signature's dtype.
+        expected: DType,
+        /// The dtype given.
+        actual: DType,
+    },
+    /// A graph that has no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The model is unsound.
+    #[error(transparent)]
+    Model(#[from] GraphError),
+    /// The device returned something that is no tensor.
+    #[error("the device returned an invalid tensor: {0}")]
+    Output(#[from] TensorError),
 }
 
 impl From<OpenClError> for Failure {
     fn from(error: OpenClError) -> Self {
         match error {
-            OpenClError::Memory { .. } | OpenClError::Largest { .. } => {
+            OpenClError::Model(error) => error.into(),
+            OpenClError::Plan(error) => error.into(),
+            OpenClError::Operators(_) | OpenClError::NoCompiler { .. } => {
+                Self::new(ErrorKind::Unsupported, error.to_string())
+                    .with_hint("allow the fallback to the CPU for this deployment, or place it there")
+            }
+            OpenClError::Inputs { .. } | OpenClError::InputType { .. } => Self::invalid(error.to_string()),
+            OpenClError::Memory { .. } | OpenClError::Largest { .. } | OpenClError::Busy { .. } => {
                 Self::new(ErrorKind::Overloaded, "the OpenCL device has not enough room for this call")
                     .with_detail(error.to_string())
             }
@@ -131,7 +184,8 @@ impl From<OpenClError> for Failure {
             | OpenClError::Binary { .. }
             | OpenClError::NoKernel { .. }
             | OpenClError::Arguments { .. }
-            | OpenClError::Argument { .. } => Self::internal(error),
+            | OpenClError::Argument { .. }
+            | OpenClError::Output(_) => Self::internal(error),
         }
     }
 }

@@ -10,9 +10,13 @@
 #[allow(dead_code, reason = "the parts that use all of it follow")]
 mod driver;
 mod error;
+mod executor;
+mod gpu;
 #[allow(dead_code, reason = "the parts that use all of it follow")]
 mod opencl;
 
 pub use driver::{DeviceInfo, DeviceType};
 pub use error::OpenClError;
+pub use executor::{LoadOptions, OpenClGraph};
+pub use gpu::OpenClGpus;
 pub use opencl::{OpenCl, OpenClConfig};

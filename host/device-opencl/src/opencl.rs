@@ -28,7 +28,7 @@ pub struct OpenClConfig {
 
 /// The OpenCL devices of this process.
 pub struct OpenCl {
-    devices: Vec<Arc<Device>>,
+    pub(crate) devices: Vec<Arc<Device>>,
     cpu_devices: bool,
 }
 

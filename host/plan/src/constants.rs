@@ -16,6 +16,10 @@ pub(crate) enum Form {
     ChannelsLast { padded: u64 },
     /// `[channels, 1, kernel…]` as `[kernel…, channels]`.
     Depthwise,
+    /// `[depth, columns]`, or `[columns, depth]` where it is turned, as `[panel, depth, width]`, columns filled up with zeros.
+    Panels { width: u64, turned: bool },
+    /// `[out, in, kernel…]` as `[group, panel, kernel…, in, width]`, outputs of a group filled up with zeros.
+    ConvolutionPanels { width: u64, groups: u64 },
 }
 
 /// Constants of a graph, in the order of their first use.
@@ -89,6 +93,19 @@ fn arranged(tensor: &Tensor, stored: DType, form: Form) -> Result<Vec<u8>, Strin
             }
             turned
         }
+        Form::Panels { width, turned } => {
+            let (a, b) = (shape[0] as usize, shape[1..].iter().product::<u64>() as usize);
+            let (depth, columns) = if turned { (b, a) } else { (a, b) };
+            let from = |k: usize, n: usize| if turned { n * b + k } else { k * b + n };
+            panels(&bytes, size, [1, depth, columns], width as usize, |_, k, n| from(k, n))
+        }
+        Form::ConvolutionPanels { width, groups } => {
+            let (channels, taps) = (shape[1] as usize, shape[2..].iter().product::<u64>() as usize);
+            let columns = (shape[0] / groups) as usize;
+            let from =
+                |g: usize, k: usize, n: usize| ((g * columns + n) * channels + k % channels) * taps + k / channels;
+            panels(&bytes, size, [groups as usize, taps * channels, columns], width as usize, from)
+        }
         Form::Depthwise => {
             let (channels, taps) = (shape[0] as usize, shape[1..].iter().product::<u64>() as usize);
             let mut turned = vec![0; bytes.len()];
@@ -101,6 +118,28 @@ fn arranged(tensor: &Tensor, stored: DType, form: Form) -> Result<Vec<u8>, Strin
             turned
         }
     })
+}
+
+/// Elements as `[group, panel, depth, width]`; `from` tells where the element of a group, depth and column is.
+fn panels(
+    bytes: &[u8],
+    size: usize,
+    [groups, depth, columns]: [usize; 3],
+    width: usize,
+    from: impl Fn(usize, usize, usize) -> usize,
+) -> Vec<u8> {
+    let count = columns.div_ceil(width);
+    let mut all = vec![0; groups * count * depth * width * size];
+    for g in 0..groups {
+        for k in 0..depth {
+            for n in 0..columns {
+                let at = from(g, k, n) * size;
+                let to = (((g * count + n / width) * depth + k) * width + n % width) * size;
+                all[to..to + size].copy_from_slice(&bytes[at..at + size]);
+            }
+        }
+    }
+    all
 }
 
 /// The elements under another floating-point type.

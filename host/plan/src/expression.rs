@@ -1,5 +1,7 @@
 //! Elementwise expressions and the kernels made of them.
 
+mod opencl;
+
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -84,6 +86,11 @@ impl Expression {
         if count > i32::MAX as u64 {
             return Err(format!("{count} elements are more than this device's kernels index"));
         }
+        let read: u64 = reads.iter().map(|view| view.elements() * view.dtype.size().unwrap_or(1) as u64).sum();
+        let cost = Cost { bytes: read + count * to.dtype.size().unwrap_or(1) as u64, operations: count * calls as u64 };
+        if let Some(device) = dialect.opencl() {
+            return Ok((opencl::work(self, &reads, &views, &walk, to, device)?, cost));
+        }
         let kernel = self.kernel(&reads, &walk, to, dialect)?;
         let mut args: Vec<Arg> = views.iter().map(|view| Arg::Place(Place::from(view))).collect();
         args.push(Arg::Place(Place::from(to)));
@@ -91,8 +98,6 @@ impl Expression {
         let packs = count / walk.pack;
         args.push(Arg::Int(packs as i32));
         let blocks = [(packs as u32).div_ceil(THREADS), 1, 1];
-        let read: u64 = reads.iter().map(|view| view.elements() * view.dtype.size().unwrap_or(1) as u64).sum();
-        let cost = Cost { bytes: read + count * to.dtype.size().unwrap_or(1) as u64, operations: count * calls as u64 };
         Ok((Work::Kernel { kernel, blocks, threads: THREADS, shared: 0, args }, cost))
     }
 
@@ -149,7 +154,12 @@ impl Expression {
             }
         }
         line(&mut text, format_args!("Pack<{out}> r;\n#pragma unroll\nfor (int e = 0; e < {pack}; ++e) {{"));
-        let mut writer = Writer { reads, access: &walk.access, text: &mut text, next: 0, rank, done: Vec::new() };
+        let element = |i: usize| match walk.access[i] {
+            Access::Pack => format!("up(p{i}.v[e])"),
+            Access::Same => format!("up(p{i})"),
+            Access::Each => format!("up(x{i}[at{i} + e * s.x[{i}][{}]])", rank - 1),
+        };
+        let mut writer = Writer { reads, element: &element, text: &mut text, next: 0, done: Vec::new() };
         let result = writer.write(&self.tree);
         line(&mut text, format_args!("r.v[e] = Down<{out}>::of({result});\n}}"));
         if pack > 1 {
@@ -163,10 +173,10 @@ impl Expression {
 
 struct Writer<'a> {
     reads: &'a [&'a View],
-    access: &'a [Access],
+    /// Text of an element of a view, by the view's number.
+    element: &'a dyn Fn(usize) -> String,
     text: &'a mut String,
     next: usize,
-    rank: usize,
     done: Vec<(*const Tree, String)>,
 }
 
@@ -179,11 +189,7 @@ impl Writer<'_> {
         let name = match &**tree {
             Tree::Read(view) => {
                 let i = self.reads.iter().position(|read| *read == view).unwrap_or(0);
-                match self.access[i] {
-                    Access::Pack => format!("up(p{i}.v[e])"),
-                    Access::Same => format!("up(p{i})"),
-                    Access::Each => format!("up(x{i}[at{i} + e * s.x[{i}][{}]])", self.rank - 1),
-                }
+                (self.element)(i)
             }
             Tree::Call { text, dtype, arguments } => {
                 let arguments: Vec<String> = arguments.iter().map(|argument| self.write(argument)).collect();

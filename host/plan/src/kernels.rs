@@ -4,11 +4,14 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use scorehost_core::DType;
+use sha2::{Digest, Sha256};
 
 use crate::Dialect;
 use crate::launch::Kernel;
 
 const CUDA_PRELUDE: &str = include_str!("kernels/cuda/prelude.cu");
+
+const OPENCL_PRELUDE: &str = include_str!("kernels/opencl/prelude.cl");
 
 /// A file of kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,10 @@ pub enum File {
     Gather,
     /// Convolutions as products on tensor cores.
     Igemm,
+    /// A matrix that the call computes, as panels.
+    Pack,
+    /// Products of matrices, and convolutions as such, where no library computes them.
+    Panels,
     /// Reductions over dimensions.
     Reduce,
     /// Operators over rows.
@@ -28,12 +35,27 @@ pub enum File {
 }
 
 impl File {
+    const fn opencl(self) -> &'static str {
+        match self {
+            Self::Conv => include_str!("kernels/opencl/conv.cl"),
+            Self::Gather => include_str!("kernels/opencl/gather.cl"),
+            Self::Pack => include_str!("kernels/opencl/pack.cl"),
+            Self::Panels => include_str!("kernels/opencl/panels.cl"),
+            Self::Reduce => include_str!("kernels/opencl/reduce.cl"),
+            Self::Rows => include_str!("kernels/opencl/rows.cl"),
+            // Attention is two products and a softmax; convolutions are in panels.
+            Self::Attention | Self::Igemm => "",
+        }
+    }
+
     const fn cuda(self) -> &'static str {
         match self {
             Self::Attention => include_str!("kernels/cuda/attention.cu"),
             Self::Conv => include_str!("kernels/cuda/conv.cu"),
             Self::Gather => include_str!("kernels/cuda/gather.cu"),
             Self::Igemm => include_str!("kernels/cuda/igemm.cu"),
+            // NVIDIA's library multiplies.
+            Self::Pack | Self::Panels => "",
             Self::Reduce => include_str!("kernels/cuda/reduce.cu"),
             Self::Rows => include_str!("kernels/cuda/rows.cu"),
         }
@@ -43,21 +65,51 @@ impl File {
 /// The kernel `entry` of a file under these definitions.
 #[must_use]
 pub fn fixed(dialect: Dialect, file: File, entry: &'static str, definitions: &[(&str, &str)]) -> Kernel {
-    let Dialect::Cuda { .. } = dialect;
-    let mut source = String::from(CUDA_PRELUDE);
-    for (name, value) in definitions {
-        // Writing to a string cannot fail.
+    let mut source = String::new();
+    // Writing to a string cannot fail.
+    definitions.iter().for_each(|(name, value)| {
         let _ = writeln!(source, "#define {name} {value}");
-    }
-    source.push_str(file.cuda());
+    });
+    let source = match dialect {
+        Dialect::Cuda { .. } => [CUDA_PRELUDE, &source, file.cuda()].concat(),
+        Dialect::OpenCl(_) => {
+            // One program holds many kernels: what is defined for one must not reach the next.
+            let _ = writeln!(source, "#define ONLY_{entry}");
+            source.push_str(file.opencl());
+            definitions.iter().for_each(|(name, _)| {
+                let _ = writeln!(source, "#undef {name}");
+            });
+            let _ = writeln!(source, "#undef ONLY_{entry}");
+            source
+        }
+    };
     Kernel { source: Arc::from(source), entry }
 }
 
 /// A generated kernel behind the shared declarations.
 #[must_use]
 pub fn generated(dialect: Dialect, entry: &'static str, text: &str) -> Kernel {
-    let Dialect::Cuda { .. } = dialect;
-    Kernel { source: Arc::from(format!("{CUDA_PRELUDE}{text}")), entry }
+    let source = match dialect {
+        Dialect::Cuda { .. } => format!("{CUDA_PRELUDE}{text}"),
+        Dialect::OpenCl(_) => text.to_owned(),
+    };
+    Kernel { source: Arc::from(source), entry }
+}
+
+/// The text of an OpenCL program with these kernels, and the name of each one's function in it. Its compiler needs
+/// [`OpenCl::options`](crate::OpenCl::options).
+#[must_use]
+pub fn program(kernels: &[&Kernel]) -> (String, Vec<String>) {
+    let mut text = String::from(OPENCL_PRELUDE);
+    let mut names = Vec::with_capacity(kernels.len());
+    for kernel in kernels {
+        let digest = Sha256::digest(kernel.source.as_bytes());
+        let number: String = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        // Writing to a string cannot fail.
+        let _ = write!(text, "#define ID {number}\n{}\n#undef ID\n", kernel.source);
+        names.push(format!("{}_{number}", kernel.entry));
+    }
+    (text, names)
 }
 
 /// The kernels' name of a stored element type; `None` for strings.

@@ -22,7 +22,7 @@ pub mod view;
 pub use arena::ALIGN;
 pub use launch::Cost;
 pub use lower::supports;
-pub use planner::{Dialect, Planner, Target};
+pub use planner::{Dialect, OpenCl, Planner, Style, Target};
 
 use scorehost_core::{DType, Failure, Shape};
 use scorehost_graph::GraphError;

@@ -8,6 +8,7 @@ mod gather;
 mod matmul;
 mod movement;
 mod normalise;
+mod panels;
 mod pool;
 mod reduce;
 mod resize;

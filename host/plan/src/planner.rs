@@ -11,7 +11,7 @@ use super::expression::{Expression, Tree};
 use super::integers::Integers;
 use super::launch::{Cost, Launch, Place, Work};
 use super::view::{Base, View, channels_last, dense, elements};
-use super::{Plan, Port, arena, lower};
+use super::{Plan, Port, arena, kernels, lower};
 use crate::PlanError;
 use scorehost_core::Precision;
 
@@ -34,19 +34,69 @@ pub enum Dialect {
         /// Streaming multiprocessors.
         multiprocessors: u32,
     },
+    /// OpenCL C 1.2, in full F32.
+    OpenCl(OpenCl),
+}
+
+/// A device that OpenCL C is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenCl {
+    /// How its work items run.
+    pub style: Style,
+    /// F32 elements of a vector: 4, 8 or 16.
+    pub lanes: u32,
+    /// Compute units.
+    pub units: u32,
+}
+
+/// How a device runs work items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// One after the other on a core with vectors: a work item gets a row or a tile of a matrix, and none waits for another.
+    Cores,
+    /// Side by side in groups that share local memory.
+    Groups,
+}
+
+impl OpenCl {
+    /// What a program's text needs to know of the device, as options of its compiler.
+    #[must_use]
+    pub fn options(&self) -> String {
+        match self.style {
+            Style::Cores => format!("-D CORES=1 -D LANES={}", self.lanes),
+            Style::Groups => format!("-D LANES={}", self.lanes),
+        }
+    }
 }
 
 impl Dialect {
     /// Whether products of narrow floats have instructions of their own that our kernels use.
     pub(crate) const fn has_tensor_cores(self) -> bool {
-        let Self::Cuda { capability, .. } = self;
-        capability >= 80
+        matches!(self, Self::Cuda { capability: 80.., .. })
     }
 
     /// Parts of the device that run blocks of their own.
     pub(crate) const fn units(self) -> u32 {
-        let Self::Cuda { multiprocessors, .. } = self;
-        multiprocessors
+        match self {
+            Self::Cuda { multiprocessors, .. } => multiprocessors,
+            Self::OpenCl(device) => device.units,
+        }
+    }
+
+    /// The device, where kernels are written in OpenCL C.
+    pub(crate) const fn opencl(self) -> Option<OpenCl> {
+        match self {
+            Self::OpenCl(device) => Some(device),
+            Self::Cuda { .. } => None,
+        }
+    }
+
+    /// What stands behind a function's name: the type of its arguments, where the language does not choose by it.
+    pub(crate) fn suffix(self, arithmetic: DType) -> String {
+        match self {
+            Self::Cuda { .. } => String::new(),
+            Self::OpenCl(_) => format!("_{}", kernels::wide(arithmetic)),
+        }
     }
 }
 
@@ -293,6 +343,11 @@ impl<'a> Planner<'a> {
         } else {
             self.copied(view, dtype, view.dtype, Some(channels_last(&view.shape)))
         }
+    }
+
+    /// The view with its elements stored as F32.
+    pub(crate) fn widened(&mut self, view: View, dtype: DType) -> Result<View, String> {
+        if view.dtype == DType::F32 { Ok(view) } else { self.copied(&view, dtype, DType::F32, None) }
     }
 
     fn copied(&mut self, view: &View, dtype: DType, stored: DType, steps: Option<Vec<i64>>) -> Result<View, String> {

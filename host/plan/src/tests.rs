@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests, which say why they skip")]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,8 +10,7 @@ use scorehost_graph::{Model, NoFold};
 use super::constants::{Constants, Form};
 use super::launch::{Arg, Cost, Kernel, Launch, Place, Work};
 use super::view::{Base, View, channels_last, dense, elements};
-use super::{Dialect, PlanError};
-use super::{Plan, Planner, Target, arena};
+use super::{Dialect, OpenCl, Plan, PlanError, Planner, Style, Target, arena, kernels};
 use scorehost_core::Precision;
 
 /// Element numbers that a view walks, row-major.
@@ -164,11 +164,14 @@ fn model(name: &str) -> Option<Model> {
 }
 
 fn planned(model: &Model, shapes: &[&[u64]], capability: u32, precision: Precision) -> Result<Plan, PlanError> {
+    let dialect = Dialect::Cuda { capability, multiprocessors: 132 };
+    planned_for(model, shapes, Target { dialect, precision })
+}
+
+fn planned_for(model: &Model, shapes: &[&[u64]], target: Target) -> Result<Plan, PlanError> {
     let shapes: Vec<Shape> = shapes.iter().map(|shape| Shape::from_slice(shape)).collect();
     let options = scorehost_graph::Options { fold: &NoFold, supports: &super::supports };
     let graph = model.graph()?.optimised(&options)?;
-    let dialect = Dialect::Cuda { capability, multiprocessors: 132 };
-    let target = Target { dialect, precision };
     Planner::plan(&graph, &shapes, &NoFold, target, &mut Constants::default())
 }
 
@@ -213,4 +216,51 @@ fn a_wrong_input_shape_names_the_node_that_cannot_run() {
 #[test]
 fn steps_of_an_empty_shape_are_none() {
     assert!(dense(&[]).is_empty());
+}
+
+#[test]
+fn opencl_plans_multiply_by_themselves_and_name_each_kernel_once() {
+    for (name, inputs, output) in MODELS {
+        let Some(model) = model(name) else { continue };
+        for (style, lanes) in [(Style::Cores, 8), (Style::Cores, 16), (Style::Groups, 4)] {
+            let shapes = inputs(3);
+            let shapes: Vec<&[u64]> = shapes.iter().map(Vec::as_slice).collect();
+            let dialect = Dialect::OpenCl(OpenCl { style, lanes, units: 2 });
+            let plan = planned_for(&model, &shapes, Target { dialect, precision: Precision::F32 }).unwrap();
+            assert_eq!(plan.outputs[0].shape.to_vec(), output(3), "{name}");
+            let kernel = |launch: &Launch| match &launch.work {
+                Work::Kernel { kernel, .. } => Some(kernel.clone()),
+                Work::Gemm(_) => panic!("{name}: {} asks for a library", launch.node),
+                Work::Zero { .. } => None,
+            };
+            let all: BTreeSet<Kernel> = plan.launches.iter().filter_map(kernel).collect();
+            let (text, names) = kernels::program(&all.iter().collect::<Vec<_>>());
+            assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), all.len(), "{name}");
+            for kernel in &all {
+                let function = format!("ENTRY({})(", kernel.entry);
+                assert!(kernel.source.contains(&function) && text.contains(&*kernel.source), "{name} {}", kernel.entry);
+            }
+        }
+    }
+}
+
+#[test]
+fn panels_hold_the_columns_of_a_matrix_and_zeros() {
+    let numbers: Vec<f32> = (0..6u8).map(f32::from).collect();
+    let mut constants = Constants::default();
+    let laid = |constants: &mut Constants, shape: &[u64], form| -> Vec<f32> {
+        let tensor = Tensor::from_f32(shape, &numbers).unwrap();
+        constants.get(&tensor, DType::F32, form).unwrap();
+        let (_, bytes) = constants.pending.pop().unwrap();
+        bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    };
+    let plain = laid(&mut constants, &[2, 3], Form::Panels { width: 2, turned: false });
+    assert_eq!(plain, [0.0, 1.0, 3.0, 4.0, 2.0, 0.0, 5.0, 0.0]);
+    let turned = laid(&mut constants, &[3, 2], Form::Panels { width: 2, turned: true });
+    assert_eq!(turned, [0.0, 2.0, 1.0, 3.0, 4.0, 0.0, 5.0, 0.0]);
+    // One output channel, two input channels, three positions; and as two groups of one channel each.
+    let one = laid(&mut constants, &[1, 2, 1, 3], Form::ConvolutionPanels { width: 2, groups: 1 });
+    assert_eq!(one, [0.0, 0.0, 3.0, 0.0, 1.0, 0.0, 4.0, 0.0, 2.0, 0.0, 5.0, 0.0]);
+    let two = laid(&mut constants, &[2, 1, 1, 3], Form::ConvolutionPanels { width: 2, groups: 2 });
+    assert_eq!(two, [0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 3.0, 0.0, 4.0, 0.0, 5.0, 0.0]);
 }

@@ -4,9 +4,10 @@ use scorehost_core::DType;
 use scorehost_graph::Node;
 
 use super::attributes::{float, int, text};
+use super::panels::{Activation, Product, Right, closed};
 use crate::kernels::{self, File};
 use crate::launch::{Arg, Cost, Work, words};
-use crate::planner::Planner;
+use crate::planner::{OpenCl, Planner};
 use crate::view::View;
 
 /// The largest head that the kernels hold in registers.
@@ -37,8 +38,11 @@ pub(super) fn attention(planner: &mut Planner<'_>, node: &Node) -> Result<(), St
     let mut parts = Vec::new();
     let mut declared = DType::F32;
     for id in ids {
-        let (view, dtype) = planner.compute_view(id)?;
+        let (mut view, dtype) = planner.compute_view(id)?;
         declared = dtype;
+        if planner.target.dialect.opencl().is_some() {
+            view = planner.widened(view, dtype)?;
+        }
         let mut part = split(&view, heads, layout)?;
         if part.steps[3] != 1 {
             part = planner.made_dense(&part, dtype)?;
@@ -57,7 +61,10 @@ pub(super) fn attention(planner: &mut Planner<'_>, node: &Node) -> Result<(), St
     }
     let mask = match node.inputs.get(3).copied().flatten() {
         Some(id) => {
-            let (view, _) = planner.compute_view(id)?;
+            let (mut view, dtype) = planner.compute_view(id)?;
+            if planner.target.dialect.opencl().is_some() {
+                view = planner.widened(view, dtype)?;
+            }
             if view.dtype != q.dtype {
                 return Err(format!("a mask of {} for elements of {}", view.dtype, q.dtype));
             }
@@ -76,9 +83,43 @@ pub(super) fn attention(planner: &mut Planner<'_>, node: &Node) -> Result<(), St
         planner.buffer(q.dtype, q.shape.clone())
     };
     let out = if flat { split(&y, heads, "")? } else { y.clone() };
-    launch(planner, [q, k, v, &out], mask.as_ref(), float(node, "scale", 1.0))?;
+    let scale = float(node, "scale", 1.0);
+    match planner.target.dialect.opencl() {
+        Some(device) => products(planner, device, [q, k, v, &out], mask, scale)?,
+        None => launch(planner, [q, k, v, &out], mask.as_ref(), scale)?,
+    }
     planner.set_view(node, y, declared);
     Ok(())
+}
+
+/// Scores, their softmax and the weighted values, where no kernel does all of it.
+fn products(
+    planner: &mut Planner<'_>,
+    device: OpenCl,
+    [q, k, v, out]: [&View; 4],
+    mask: Option<View>,
+    scale: f32,
+) -> Result<(), String> {
+    let (batch, heads, queries, keys) = (q.shape[0], q.shape[1], q.shape[2], k.shape[2]);
+    if out.elements() == 0 || keys == 0 {
+        return Ok(());
+    }
+    let scores = planner.buffer(DType::F32, vec![batch, heads, queries, keys]);
+    let residual = mask.map(|mask| closed(planner, mask, DType::F32)).transpose()?;
+    let (elements, operations) = (q.elements() + k.elements(), 2 * batch * heads * queries * keys * q.shape[3]);
+    let product = |a: &View, b: View, out: &View, residual, scale, elements: u64| Product {
+        a: a.clone(),
+        b: Right::Computed(b),
+        out: out.clone(),
+        bias: None,
+        residual,
+        scale,
+        activation: Activation::default(),
+        cost: Cost { bytes: 4 * elements, operations },
+    };
+    product(q, k.permuted(&[0, 1, 3, 2]), &scores, residual, scale, elements).lower(planner, device)?;
+    let weights = super::normalise::weights(planner, &scores, keys)?;
+    product(&weights, v.clone(), out, None, 1.0, v.elements() + out.elements()).lower(planner, device)
 }
 
 fn launch(planner: &mut Planner<'_>, [q, k, v, y]: [&View; 4], mask: Option<&View>, scale: f32) -> Result<(), String> {

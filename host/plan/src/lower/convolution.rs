@@ -8,6 +8,8 @@ use scorehost_graph::Node;
 
 use super::attributes::{float, int, ints, text};
 use super::elementwise::literal;
+use super::panels::{self, Activation};
+use crate::Dialect;
 use crate::constants::Form;
 use crate::expression::{Expression, THREADS, Tree};
 use crate::kernels::{self, File};
@@ -117,7 +119,7 @@ impl Window {
 }
 
 /// Number of an activation in the kernels.
-fn activation(name: &str) -> Result<u32, String> {
+pub(super) fn activation(name: &str) -> Result<u32, String> {
     Ok(match name {
         "" => 0,
         "Relu" => 1,
@@ -134,7 +136,7 @@ fn activation(name: &str) -> Result<u32, String> {
 }
 
 /// The activation's parameters, ONNX's defaults where absent.
-fn parameters(node: &Node) -> [f32; 2] {
+pub(super) fn parameters(node: &Node) -> [f32; 2] {
     let defaults = match text(node, "activation", "") {
         "Clip" => (f32::MIN, f32::MAX),
         "HardSigmoid" => (0.2, 0.5),
@@ -146,9 +148,12 @@ fn parameters(node: &Node) -> [f32; 2] {
 }
 
 /// C text of an activation over `$0`.
-pub(super) fn activation_text(node: &Node, name: &str) -> Result<String, String> {
+pub(super) fn activation_text(node: &Node, name: &str, dialect: Dialect) -> Result<String, String> {
     let [alpha, beta] = parameters(node).map(literal);
-    Ok(format!("activate<{}>($0, {alpha}, {beta})", activation(name)?))
+    Ok(match dialect {
+        Dialect::Cuda { .. } => format!("activate<{}>($0, {alpha}, {beta})", activation(name)?),
+        Dialect::OpenCl(_) => format!("activate_{}($0, {alpha}, {beta})", activation(name)?),
+    })
 }
 
 /// A view joined with another value by some text over `$0` and `$1`.
@@ -160,16 +165,16 @@ pub(super) fn joined(view: View, dtype: DType, other: Option<Rc<Tree>>, text: &s
 }
 
 /// A convolution with what happens to its result.
-struct Convolution<'n> {
+pub(super) struct Convolution<'n> {
     node: &'n Node,
-    x: View,
+    pub(super) x: View,
     dtype: DType,
-    weights: scorehost_core::Tensor,
-    bias: Option<View>,
-    residual: Option<View>,
-    groups: u64,
-    window: Window,
-    y: View,
+    pub(super) weights: scorehost_core::Tensor,
+    pub(super) bias: Option<View>,
+    pub(super) residual: Option<View>,
+    pub(super) groups: u64,
+    pub(super) window: Window,
+    pub(super) y: View,
 }
 
 pub(super) fn conv(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
@@ -223,6 +228,13 @@ fn bias(planner: &mut Planner<'_>, node: &Node) -> Result<Option<View>, String> 
 
 impl Convolution<'_> {
     fn lower(self, planner: &mut Planner<'_>) -> Result<(), String> {
+        if let Some(device) = planner.target.dialect.opencl() {
+            if !panels::convolve(&self, planner, device)? {
+                return self.direct(planner);
+            }
+            planner.set_view(self.node, self.y, self.dtype);
+            return Ok(());
+        }
         if !matches!(self.x.dtype, DType::F32 | DType::F16 | DType::BF16) {
             return self.direct(planner);
         }
@@ -246,6 +258,12 @@ impl Convolution<'_> {
         } else {
             self.direct(planner)
         }
+    }
+
+    /// What ends it.
+    pub(super) fn activation(&self) -> Result<Activation, String> {
+        let number = activation(text(self.node, "activation", ""))?;
+        Ok(Activation { number, parameters: parameters(self.node) })
     }
 
     fn act(&self) -> Result<String, String> {
@@ -274,7 +292,7 @@ impl Convolution<'_> {
         view.map_or(Arg::Null, |view| Arg::Place(view.into()))
     }
 
-    fn cost(&self) -> Cost {
+    pub(super) fn cost(&self) -> Cost {
         let size = self.x.dtype.size().unwrap_or(1) as u64;
         let residual = self.residual.as_ref().map_or(0, View::elements);
         let bytes = (self.x.elements() + self.y.elements() + residual + self.weights.elements()) * size;
@@ -371,7 +389,7 @@ impl Convolution<'_> {
         if name.is_empty() || name == "Relu" {
             planner.set_view(self.node, self.y, self.dtype);
         } else {
-            let text = activation_text(self.node, name)?;
+            let text = activation_text(self.node, name, planner.target.dialect)?;
             planner.set(self.node, 0, Value::Pending(joined(self.y, self.dtype, None, &text)));
         }
         Ok(())

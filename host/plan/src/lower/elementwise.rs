@@ -8,8 +8,8 @@ use scorehost_graph::Node;
 use super::Lower;
 use super::attributes::{float, int, text};
 use crate::expression::{Expression, Tree};
-use crate::kernels;
 use crate::planner::{Planner, Value};
+use crate::{Dialect, kernels};
 
 pub(super) fn find(name: &str) -> Option<Lower> {
     Some(match name {
@@ -27,12 +27,12 @@ pub(super) fn find(name: &str) -> Option<Lower> {
     })
 }
 
-/// Text of operators without attributes; `W` stands for the type of the arithmetic.
+/// Text of operators without attributes; `W` stands for the type of the arithmetic, `@` ends the name of a function of ours.
 fn unary_text(name: &str) -> Option<&'static str> {
     Some(match name {
         "Abs" => "($0 < (W)0 ? (W)0 - $0 : $0)",
         "Neg" => "((W)0 - $0)",
-        "Sign" => "sign($0)",
+        "Sign" => "sign@($0)",
         "Floor" => "floor($0)",
         "Ceil" => "ceil($0)",
         "Round" => "rint($0)",
@@ -54,11 +54,11 @@ fn unary_text(name: &str) -> Option<&'static str> {
         "Atanh" => "atanh($0)",
         "Erf" => "erf($0)",
         "Relu" => "($0 < (W)0 ? (W)0 : $0)",
-        "Sigmoid" => "sigmoid($0)",
-        "Softplus" => "softplus($0)",
+        "Sigmoid" => "sigmoid@($0)",
+        "Softplus" => "softplus@($0)",
         "Softsign" => "($0 / ((W)1 + ($0 < (W)0 ? (W)0 - $0 : $0)))",
-        "HardSwish" => "($0 * bounded($0 * (W)(1.0 / 6.0) + (W)0.5, (W)0, (W)1))",
-        "Mish" => "($0 * tanh(softplus($0)))",
+        "HardSwish" => "($0 * bounded@($0 * (W)(1.0 / 6.0) + (W)0.5, (W)0, (W)1))",
+        "Mish" => "($0 * tanh(softplus@($0)))",
         "Not" => "(!$0)",
         "BitwiseNot" => "(~$0)",
         "IsNaN" => "($0 != $0)",
@@ -78,15 +78,15 @@ fn with_attributes(node: &Node) -> Option<String> {
             literal(float(node, "gamma", 1.050_701)),
             alpha(1.673_263_2)
         ),
-        "Celu" => format!("(most($0, (W)0) + least((W)0, (W){0} * expm1($0 / (W){0})))", alpha(1.0)),
+        "Celu" => format!("(most@($0, (W)0) + least@((W)0, (W){0} * expm1($0 / (W){0})))", alpha(1.0)),
         "LeakyRelu" => format!("($0 < (W)0 ? (W){} * $0 : $0)", alpha(0.01)),
         "HardSigmoid" => {
-            format!("bounded((W){} * $0 + (W){}, (W)0, (W)1)", alpha(0.2), literal(float(node, "beta", 0.5)))
+            format!("bounded@((W){} * $0 + (W){}, (W)0, (W)1)", alpha(0.2), literal(float(node, "beta", 0.5)))
         }
         "ThresholdedRelu" => format!("($0 > (W){} ? $0 : (W)0)", alpha(1.0)),
-        "Gelu" if text(node, "approximate", "none") == "tanh" => "gelu_tanh($0)".to_owned(),
-        "Gelu" => "gelu($0)".to_owned(),
-        "Swish" => format!("($0 * sigmoid((W){} * $0))", alpha(1.0)),
+        "Gelu" if text(node, "approximate", "none") == "tanh" => "gelu_tanh@($0)".to_owned(),
+        "Gelu" => "gelu@($0)".to_owned(),
+        "Swish" => format!("($0 * sigmoid@((W){} * $0))", alpha(1.0)),
         "Shrink" => {
             let (bias, lambda) = (literal(float(node, "bias", 0.0)), literal(float(node, "lambd", 0.5)));
             format!("($0 < (W)-{lambda} ? $0 + (W){bias} : ($0 > (W){lambda} ? $0 - (W){bias} : (W)0))")
@@ -105,13 +105,21 @@ pub(super) fn literal(value: f32) -> String {
 }
 
 /// The text of a call under the type of its arithmetic, settled to the dtype where that is narrower than the arithmetic.
-fn typed(text: &str, arithmetic: DType, result: DType) -> String {
-    let text = text.replace("(W)", &format!("({})", kernels::wide(arithmetic)));
+fn typed(text: &str, arithmetic: DType, result: DType, dialect: Dialect) -> String {
+    let text =
+        text.replace("(W)", &format!("({})", kernels::wide(arithmetic))).replace('@', &dialect.suffix(arithmetic));
     match result {
-        DType::I8 | DType::I16 | DType::U8 | DType::U16 => {
-            format!("settle<{}>({text})", kernels::name(result).unwrap_or("i32"))
-        }
+        DType::I8 | DType::I16 | DType::U8 | DType::U16 => settled(&text, result, dialect),
         _ => text,
+    }
+}
+
+/// A value as it is after being stored as `dtype`.
+fn settled(text: &str, dtype: DType, dialect: Dialect) -> String {
+    let name = kernels::name(dtype).unwrap_or("f32");
+    match dialect {
+        Dialect::Cuda { .. } => format!("settle<{name}>({text})"),
+        Dialect::OpenCl(_) => format!("settle({name}, {text})"),
     }
 }
 
@@ -132,7 +140,8 @@ fn pend(
     if [arithmetic, result].contains(&DType::Bytes) {
         return Err("strings cannot be computed with on this device".to_owned());
     }
-    let tree = Rc::new(Tree::Call { text: typed(text, arithmetic, result), dtype: result, arguments });
+    let tree =
+        Rc::new(Tree::Call { text: typed(text, arithmetic, result, planner.target.dialect), dtype: result, arguments });
     planner.set(node, 0, Value::Pending(Expression { dtype: result, shape, tree }));
     Ok(())
 }
@@ -166,11 +175,11 @@ fn binary(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
         "Sub" => ("($0 - $1)", dtype),
         "Mul" => ("($0 * $1)", dtype),
         "Div" if whole && !logical.contains(&dtype) && is_unsigned(dtype) => ("($1 == (W)0 ? (W)0 : $0 / $1)", dtype),
-        "Div" if whole => ("quotient($0, $1)", dtype),
+        "Div" if whole => ("quotient@($0, $1)", dtype),
         "Div" => ("($0 / $1)", dtype),
         "Mod" if !whole => ("fmod($0, $1)", dtype),
         "Mod" if int(node, "fmod", 0) != 0 => ("($1 == (W)0 ? (W)0 : $0 % $1)", dtype),
-        "Mod" => ("floor_mod($0, $1)", dtype),
+        "Mod" => ("floor_mod@($0, $1)", dtype),
         "And" => ("($0 && $1)", DType::Bool),
         "Or" => ("($0 || $1)", DType::Bool),
         "Xor" => ("($0 != $1)", DType::Bool),
@@ -204,7 +213,9 @@ fn power(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
     let text = match constant {
         Some(2.0) => "($0 * $0)".to_owned(),
         Some(0.5) if !whole(dtype) => "sqrt($0)".to_owned(),
-        _ if whole(dtype) && whole(exponent) => format!("int_power(({arithmetic})$0, (i64)$1)"),
+        _ if whole(dtype) && whole(exponent) => {
+            format!("int_power{}(({arithmetic})$0, (i64)$1)", planner.target.dialect.suffix(dtype))
+        }
         _ if whole(dtype) => format!("({arithmetic})pow((double)$0, (double)$1)"),
         _ => format!("pow($0, ({arithmetic})$1)"),
     };
@@ -217,8 +228,8 @@ fn variadic(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
     let mut text = "$0".to_owned();
     for index in 1..ids.len() {
         text = match &*node.operator {
-            "Min" => format!("least({text}, ${index})"),
-            "Max" => format!("most({text}, ${index})"),
+            "Min" => format!("least@({text}, ${index})"),
+            "Max" => format!("most@({text}, ${index})"),
             _ => format!("({text} + ${index})"),
         };
     }
@@ -244,16 +255,16 @@ fn clip(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
     let mut text = "$X".to_owned();
     let bound = |index: usize| node.inputs.get(index).copied().flatten();
     if let Some(low) = bound(1) {
-        text = format!("most({text}, ${})", ids.len());
+        text = format!("most@({text}, ${})", ids.len());
         ids.push(low);
     } else if node.attributes.contains_key("min") {
-        text = format!("most({text}, (W){})", literal(float(node, "min", f32::MIN)));
+        text = format!("most@({text}, (W){})", literal(float(node, "min", f32::MIN)));
     }
     if let Some(high) = bound(2) {
-        text = format!("least({text}, ${})", ids.len());
+        text = format!("least@({text}, ${})", ids.len());
         ids.push(high);
     } else if node.attributes.contains_key("max") {
-        text = format!("least({text}, (W){})", literal(float(node, "max", f32::MAX)));
+        text = format!("least@({text}, (W){})", literal(float(node, "max", f32::MAX)));
     }
     let text = text.replace("$X", &format!("${}", ids.len()));
     ids.push(x);
@@ -293,7 +304,7 @@ fn cast(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
     let text = match to {
         DType::Bool => format!("($0 != ({})0)", kernels::wide(from)),
         DType::I8 | DType::I16 | DType::U8 | DType::U16 => format!("({wide})$0"),
-        DType::F16 | DType::BF16 if from != to => format!("settle<{}>($0)", kernels::name(to).unwrap_or("f32")),
+        DType::F16 | DType::BF16 if from != to => settled("$0", to, planner.target.dialect),
         _ => format!("({wide})$0"),
     };
     pend(planner, node, &[id], &text, to)
@@ -326,7 +337,8 @@ fn batch_normalisation(planner: &mut Planner<'_>, node: &Node) -> Result<(), Str
     }
     arguments.push(planner.operand(x, &shape)?);
     let epsilon = literal(float(node, "epsilon", 1e-5));
-    let text = typed(&format!("(($4 - $2) * ($0 / sqrt($3 + (W){epsilon})) + $1)"), dtype, dtype);
+    let text =
+        typed(&format!("(($4 - $2) * ($0 / sqrt($3 + (W){epsilon})) + $1)"), dtype, dtype, planner.target.dialect);
     let tree = Rc::new(Tree::Call { text, dtype, arguments });
     planner.set(node, 0, Value::Pending(Expression { dtype, shape, tree }));
     Ok(())

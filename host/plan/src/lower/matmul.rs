@@ -7,17 +7,28 @@ use scorehost_graph::{Node, ValueId};
 
 use super::attributes::{float, int, text};
 use super::elementwise::{broadcast, literal};
+use super::panels::{self, Activation, Right, closed};
+use crate::Dialect;
 use crate::constants::Form;
 use crate::expression::{Expression, THREADS, Tree};
 use crate::kernels::{self, File};
 use crate::launch::{Arg, Cost, Gemm, GemmShape, Place, Work, words};
-use crate::planner::{Planner, Value};
+use crate::planner::{OpenCl, Planner, Value};
 use crate::view::{View, elements};
 use scorehost_core::Precision;
 
 pub(super) fn matmul(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
     let (a, b) = (planner.input(node, 0)?, planner.input(node, 1)?);
-    let product = Product { a, b, turned: [false; 2], alpha: 1.0, bias: None, residual: None, relu: false };
+    let product = Product {
+        a,
+        b,
+        turned: [false; 2],
+        alpha: 1.0,
+        bias: None,
+        residual: None,
+        relu: false,
+        activation: Activation::default(),
+    };
     let (view, dtype) = product.lower(planner)?;
     planner.set_view(node, view, dtype);
     Ok(())
@@ -29,11 +40,21 @@ pub(super) fn gemm(planner: &mut Planner<'_>, node: &Node) -> Result<(), String>
     let (alpha, beta) = (float(node, "alpha", 1.0), float(node, "beta", 1.0));
     let c = node.inputs.get(2).copied().flatten().filter(|_| beta != 0.0);
     let columns = *planner.kind(b)?.0.get(usize::from(!turned[1])).ok_or("expected matrices")?;
+    let library = has_library(planner, planner.kind(a)?.1);
     let bias = match c {
-        Some(c) if beta == 1.0 => bias_of(planner, c, columns)?,
+        Some(c) if beta == 1.0 && library => bias_of(planner, c, columns)?,
         _ => None,
     };
-    let product = Product { a, b, turned, alpha, bias: bias.clone(), residual: None, relu: false };
+    let product = Product {
+        a,
+        b,
+        turned,
+        alpha,
+        bias: bias.clone(),
+        residual: None,
+        relu: false,
+        activation: Activation::default(),
+    };
     let (view, dtype) = product.lower(planner)?;
     match c {
         Some(c) if bias.is_none() => {
@@ -59,7 +80,7 @@ pub(super) fn fused(planner: &mut Planner<'_>, node: &Node) -> Result<(), String
     let shape_b = planner.kind(b)?.0;
     let columns = if shape_b.len() < 2 { 1 } else { shape_b[shape_b.len() - if turned[1] { 2 } else { 1 }] };
     let dtype = planner.kind(a)?.1;
-    let library = matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
+    let library = has_library(planner, dtype);
     let bias = match optional(2) {
         Some(id) if library => bias_of(planner, id, columns)?,
         _ => None,
@@ -76,11 +97,20 @@ pub(super) fn fused(planner: &mut Planner<'_>, node: &Node) -> Result<(), String
         .filter_map(|(index, done)| optional(index).filter(|_| !done))
         .collect();
     let activation = text(node, "activation", "");
+    let own = planner.target.dialect.opencl().is_some() && dtype == DType::F32;
     let relu = activation == "Relu" && others.is_empty() && library;
+    let ended = own && others.is_empty();
     let alpha = float(node, "alpha", 1.0);
-    let product = Product { a, b, turned, alpha: if library { alpha } else { 1.0 }, bias, residual, relu };
+    let ending = if ended {
+        let number = super::convolution::activation(activation)?;
+        Activation { number, parameters: super::convolution::parameters(node) }
+    } else {
+        Activation::default()
+    };
+    let product =
+        Product { a, b, turned, alpha: if library { alpha } else { 1.0 }, bias, residual, relu, activation: ending };
     let (view, dtype) = product.lower(planner)?;
-    if library && others.is_empty() && (relu || activation.is_empty()) {
+    if library && others.is_empty() && (relu || ended || activation.is_empty()) {
         planner.set_view(node, view, dtype);
         return Ok(());
     }
@@ -95,11 +125,19 @@ pub(super) fn fused(planner: &mut Planner<'_>, node: &Node) -> Result<(), String
         tree = Rc::new(Tree::Call { text: "($0 + $1)".to_owned(), dtype, arguments });
     }
     if !activation.is_empty() {
-        let text = super::convolution::activation_text(node, activation)?;
+        let text = super::convolution::activation_text(node, activation, planner.target.dialect)?;
         tree = Rc::new(Tree::Call { text, dtype, arguments: vec![tree] });
     }
     planner.set(node, 0, Value::Pending(Expression { dtype, shape, tree }));
     Ok(())
+}
+
+/// Whether products of a dtype take a bias, a residual and an activation.
+fn has_library(planner: &Planner<'_>, dtype: DType) -> bool {
+    match planner.target.dialect {
+        Dialect::Cuda { .. } => matches!(dtype, DType::F32 | DType::F16 | DType::BF16),
+        Dialect::OpenCl(_) => dtype == DType::F32,
+    }
 }
 
 /// The shape of a product; `None` where the operands have less than two dimensions.
@@ -133,10 +171,17 @@ struct Product {
     bias: Option<View>,
     residual: Option<View>,
     relu: bool,
+    /// What ends it, where the kernels are ours.
+    activation: Activation,
 }
 
 impl Product {
     fn lower(self, planner: &mut Planner<'_>) -> Result<(View, DType), String> {
+        if let Some(device) = planner.target.dialect.opencl()
+            && matches!(planner.kind(self.a)?.1, DType::F32 | DType::F16 | DType::BF16)
+        {
+            return self.by_panels(planner, device);
+        }
         let ((a, dtype), (b, _)) = (planner.compute_view(self.a)?, planner.compute_view(self.b)?);
         let (vector_a, vector_b) = (a.shape.len() == 1, b.shape.len() == 1);
         let a = matrix(a, true, self.turned[0])?;
@@ -156,6 +201,65 @@ impl Product {
         Ok((out.reshaped(&kept).ok_or("has an impossible shape")?, dtype))
     }
 
+    /// As a product of panels, for devices without a library.
+    fn by_panels(self, planner: &mut Planner<'_>, device: OpenCl) -> Result<(View, DType), String> {
+        let (a, dtype) = planner.compute_view(self.a)?;
+        let a = planner.widened(a, dtype)?;
+        let vector_a = a.shape.len() == 1;
+        let mut a = closed(planner, matrix(a, true, self.turned[0])?, dtype)?;
+        // A constant is laid out once; one with a batch of its own is packed as if it were computed.
+        let constant = planner.host(self.b).ok().filter(|tensor| tensor.shape().len() == 2).cloned();
+        let (b_shape, right) = match &constant {
+            Some(tensor) => {
+                let (rows, columns) = (tensor.shape()[0], tensor.shape()[1]);
+                let shape = if self.turned[1] { vec![columns, rows] } else { vec![rows, columns] };
+                (shape, Right::Constant { tensor, turned: self.turned[1] })
+            }
+            None => {
+                let (view, dtype) = planner.compute_view(self.b)?;
+                let view = matrix(planner.widened(view, dtype)?, false, self.turned[1])?;
+                (view.shape.clone(), Right::Computed(view))
+            }
+        };
+        let vector_b = planner.kind(self.b)?.0.len() == 1;
+        let (rank_a, rank_b) = (a.shape.len(), b_shape.len());
+        let (rows, depth, columns) = (a.shape[rank_a - 2], a.shape[rank_a - 1], b_shape[rank_b - 1]);
+        if b_shape[rank_b - 2] != depth {
+            return Err(format!("the inner dimensions of {:?} and {b_shape:?} differ", a.shape));
+        }
+        let batch = broadcast(&a.shape[..rank_a - 2], &b_shape[..rank_b - 2])?;
+        let mut shape = batch.clone();
+        shape.extend([rows, columns]);
+        let out = planner.buffer(DType::F32, shape.clone());
+        let mut flat = out.clone();
+        let (mut residual, tall) = (self.residual.clone(), elements(&shape[..shape.len() - 1]));
+        // Rows of a batch that share the second matrix are one tall matrix.
+        let full = a.expanded(&[&batch[..], &[rows, depth]].concat()).and_then(|a| a.reshaped(&[tall, depth]));
+        if elements(&b_shape[..rank_b - 2]) == 1
+            && let Some(whole) = full
+        {
+            a = whole;
+            flat = flat.reshaped(&[tall, columns]).ok_or("has an impossible shape")?;
+            residual = residual.and_then(|view| view.reshaped(&[tall, columns]));
+        }
+        let right = match right {
+            Right::Computed(view) if flat.shape.len() == 2 => {
+                let steps = view.steps[rank_b - 2..].to_vec();
+                Right::Computed(View { shape: vec![depth, columns], steps, ..view })
+            }
+            right => right,
+        };
+        let cost = Cost {
+            bytes: 4 * (a.elements() + elements(&b_shape) + out.elements()),
+            operations: 2 * out.elements() * depth,
+        };
+        let (bias, scale, activation) = (self.bias, self.alpha, self.activation);
+        panels::Product { a, b: right, out: flat, bias, residual, scale, activation, cost }.lower(planner, device)?;
+        let gone = |d: &usize| !(vector_a && *d == shape.len() - 2 || vector_b && *d == shape.len() - 1);
+        let kept: Vec<u64> = (0..shape.len()).filter(gone).map(|d| shape[d]).collect();
+        Ok((out.reshaped(&kept).ok_or("has an impossible shape")?, dtype))
+    }
+
     fn multiply(
         &self,
         planner: &mut Planner<'_>,
@@ -166,7 +270,7 @@ impl Product {
         dtype: DType,
     ) -> Result<(), String> {
         let depth = a.shape[a.shape.len() - 1];
-        let library = matches!(a.dtype, DType::F32 | DType::F16 | DType::BF16) && depth > 0 && out.elements() > 0;
+        let library = has_library(planner, a.dtype) && depth > 0 && out.elements() > 0;
         if !library {
             if self.bias.is_some() || self.residual.is_some() || self.relu || self.alpha != 1.0 {
                 return Err(format!("{dtype} matrices are only multiplied, with nothing fused"));

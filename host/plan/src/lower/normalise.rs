@@ -5,11 +5,12 @@ use scorehost_graph::Node;
 
 use super::attributes::{axis, float, int, integers, ints};
 use super::convolution::index;
+use crate::Dialect;
 use crate::constants::Form;
 use crate::expression::THREADS;
 use crate::kernels::{self, File};
 use crate::launch::{Arg, Cost, Work};
-use crate::planner::{Planner, Value};
+use crate::planner::{Planner, Style, Value};
 use crate::view::View;
 
 /// A kernel of one warp a row.
@@ -22,12 +23,24 @@ fn rows(
     passes: u64,
 ) -> Result<(), String> {
     let name = kernels::name(x.dtype).ok_or("strings cannot be computed with on this device")?;
-    let kernel = kernels::fixed(planner.target.dialect, File::Rows, entry, &[("T", name)]);
-    let threads = if entry == "running_sum" { count } else { count * 32 };
+    let (kernel, items, threads) = match planner.target.dialect {
+        Dialect::Cuda { .. } => {
+            let kernel = kernels::fixed(planner.target.dialect, File::Rows, entry, &[("T", name)]);
+            (kernel, if entry == "running_sum" { count } else { count * 32 }, THREADS)
+        }
+        Dialect::OpenCl(device) => {
+            let cores = device.style == Style::Cores;
+            let fast = if cores && x.dtype == DType::F32 { "1" } else { "0" };
+            let kernel = kernels::fixed(planner.target.dialect, File::Rows, entry, &[("T", name), ("FAST", fast)]);
+            let alone = cores || matches!(entry, "running_sum" | "place");
+            // One work item a row, or a group of as many as the kernels' WIDTH.
+            (kernel, if alone { count } else { count * 64 }, if cores { 4 } else { 64 })
+        }
+    };
     let cost = Cost { bytes: passes * x.elements() * x.dtype.size().unwrap_or(1) as u64, operations: 8 * x.elements() };
     if count > 0 && x.elements() > 0 {
-        let blocks = [index(threads)?.div_ceil(THREADS), 1, 1];
-        planner.launch(Work::Kernel { kernel, blocks, threads: THREADS, shared: 0, args }, cost);
+        let blocks = [index(items)?.div_ceil(threads), 1, 1];
+        planner.launch(Work::Kernel { kernel, blocks, threads, shared: 0, args }, cost);
     }
     Ok(())
 }
@@ -68,6 +81,16 @@ pub(super) fn softmax(planner: &mut Planner<'_>, node: &Node) -> Result<(), Stri
     rows(planner, "softmax", &x, count, args, 2)?;
     planner.set_view(node, y.permuted(&back), dtype);
     Ok(())
+}
+
+/// The softmax over the rows of a dense view.
+pub(super) fn weights(planner: &mut Planner<'_>, x: &View, columns: u64) -> Result<View, String> {
+    let y = planner.buffer(x.dtype, x.shape.clone());
+    let count = x.elements().checked_div(columns).unwrap_or(0);
+    let numbers = [count as i32, columns as i32, 0].map(Arg::Int);
+    let args = [Arg::Place(x.into()), Arg::Place((&y).into())].into_iter().chain(numbers).collect();
+    rows(planner, "softmax", x, count, args, 2)?;
+    Ok(y)
 }
 
 /// A parameter as F32.

@@ -1,5 +1,6 @@
 //! Pooling over windows.
 
+use scorehost_core::DType;
 use scorehost_graph::Node;
 
 use super::attributes::{int, ints};
@@ -7,7 +8,7 @@ use super::convolution::{Window, index};
 use crate::expression::THREADS;
 use crate::kernels::{self, File};
 use crate::launch::{Arg, Cost, Work};
-use crate::planner::Planner;
+use crate::planner::{Planner, Style};
 use crate::view::channels_last;
 
 pub(super) fn pool(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
@@ -31,20 +32,25 @@ pub(super) fn pool(planner: &mut Planner<'_>, node: &Node) -> Result<(), String>
         _ => 2,
     };
     let name = kernels::name(x.dtype).ok_or("strings cannot be pooled")?;
-    let kernel = kernels::fixed(planner.target.dialect, File::Conv, "pool", &[("T", name), ("ACT", "0"), ("VEC", "1")]);
-    let total = index(y.elements())?;
-    let mut args =
-        vec![Arg::Place((&x).into()), Arg::Place((&y).into()), Arg::Words(window.words(1, &x, &y)), Arg::Int(mode)];
+    // Where channels are last, a work item on a core takes all of a pixel.
+    let cores = planner.target.dialect.opencl().is_some_and(|device| device.style == Style::Cores);
+    let whole = cores && x.dtype == DType::F32 && x.is_channels_last() && rank <= 4;
+    let (entry, each, threads) = if whole { ("pool_channels", x.shape[1], 8) } else { ("pool", 1, THREADS) };
+    let kernel = kernels::fixed(planner.target.dialect, File::Conv, entry, &[("T", name), ("ACT", "0"), ("VEC", "1")]);
+    let total = index(y.elements())? / each.max(1) as u32;
+    let mut words = window.words(1, &x, &y);
+    if let Some(count) = words.last_mut() {
+        *count = total;
+    }
+    let mut args = vec![Arg::Place((&x).into()), Arg::Place((&y).into()), Arg::Words(words), Arg::Int(mode)];
     args.extend(window.end.map(|size| Arg::Int(size as i32)));
     let cost = Cost {
         bytes: (x.elements() + y.elements()) * x.dtype.size().unwrap_or(1) as u64,
         operations: y.elements() * window.kernel.iter().product::<i64>() as u64,
     };
     if total > 0 {
-        planner.launch(
-            Work::Kernel { kernel, blocks: [total.div_ceil(THREADS), 1, 1], threads: THREADS, shared: 0, args },
-            cost,
-        );
+        planner
+            .launch(Work::Kernel { kernel, blocks: [total.div_ceil(threads), 1, 1], threads, shared: 0, args }, cost);
     }
     planner.set_view(node, y, dtype);
     Ok(())

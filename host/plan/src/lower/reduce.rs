@@ -85,8 +85,16 @@ fn over(planner: &mut Planner<'_>, view: &View, gone: &[usize], number: u32) -> 
     }
     let name = kernels::name(view.dtype).ok_or("strings cannot be reduced")?;
     let close = gone_sizes.iter().zip(&gone_steps).any(|(size, step)| *size > 1 && *step == 1);
-    let by_warp = count >= 32 && (close || total < 4096);
-    let entry = if by_warp { "reduce_warp" } else { "reduce_thread" };
+    let opencl = planner.target.dialect.opencl().is_some();
+    let by_warp = !opencl && count >= 32 && (close || total < 4096);
+    let entry = if opencl {
+        "reduce"
+    } else if by_warp {
+        "reduce_warp"
+    } else {
+        "reduce_thread"
+    };
+    let threads = if opencl { 16 } else { THREADS };
     let kernel =
         kernels::fixed(planner.target.dialect, File::Reduce, entry, &[("T", name), ("OP", &number.to_string())]);
     let args = vec![
@@ -97,11 +105,11 @@ fn over(planner: &mut Planner<'_>, view: &View, gone: &[usize], number: u32) -> 
         Arg::Int(total as i32),
         Arg::Int(count as i32),
     ];
-    let blocks = if by_warp { total.div_ceil(THREADS / 32) } else { total.div_ceil(THREADS) };
+    let blocks = if by_warp { total.div_ceil(THREADS / 32) } else { total.div_ceil(threads) };
     let cost = Cost {
         bytes: (view.elements() + y.elements()) * view.dtype.size().unwrap_or(1) as u64,
         operations: view.elements(),
     };
-    planner.launch(Work::Kernel { kernel, blocks: [blocks, 1, 1], threads: THREADS, shared: 0, args }, cost);
+    planner.launch(Work::Kernel { kernel, blocks: [blocks, 1, 1], threads, shared: 0, args }, cost);
     Ok(y)
 }
