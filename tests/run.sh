@@ -24,11 +24,26 @@ environment() {
 environment .venv-cuda tests/requirements-cuda.txt
 cuda=$(.venv-cuda/bin/python -c 'import nvidia, pathlib; print(next(p.parent for root in nvidia.__path__ for p in pathlib.Path(root).glob("**/libnvrtc.so*")))')
 export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$cuda" REQUIRE_NVRTC=1 REQUIRE_MODELS=1
+# OpenCL's loader with two devices: PoCL's on the CPU, and Intel's FPGA emulator, whose own loader would hide the system's.
+if [ ! -e /etc/OpenCL/vendors/pocl.icd ] || ! ldconfig -p | grep -q 'libOpenCL\.so\.1'; then
+  sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -qq
+  $sudo apt-get -o DPkg::Lock::Timeout=400 install -y -qq --no-install-recommends pocl-opencl-icd ocl-icd-libopencl1
+fi
+environment .venv-fpga tests/requirements-fpga.txt
+rm -f .venv-fpga/lib/libOpenCL.so*
+mkdir -p .venv-fpga/vendors
+cp /etc/OpenCL/vendors/pocl.icd .venv-fpga/vendors/
+echo "$PWD/.venv-fpga/lib/libintelocl_emu.so" >.venv-fpga/vendors/emulator.icd
+export REQUIRE_OPENCL=1
 step "build"
 # Builds the program, too, which the stock clients run against.
 cargo nextest run --release --locked --workspace --no-run
 step "Rust tests"
-cargo nextest run --release --locked --workspace --no-fail-fast
+cargo nextest run --release --locked --workspace --no-fail-fast -E 'not package(scorehost-device-opencl)'
+step "OpenCL tests"
+LD_LIBRARY_PATH="$LD_LIBRARY_PATH:$PWD/.venv-fpga/lib" OCL_ICD_VENDORS="$PWD/.venv-fpga/vendors" REQUIRE_FPGA_EMULATOR=1 \
+  cargo nextest run --release --locked --workspace --no-fail-fast -E 'package(scorehost-device-opencl)'
 step "guests' tests"
 CARGO_TARGET_DIR="$PWD/target/guests" cargo nextest run --release --locked --manifest-path plugins/Cargo.toml -p ocr-core
 

@@ -11,6 +11,7 @@
 mod driver;
 mod error;
 mod executor;
+mod fpga;
 mod gpu;
 #[allow(dead_code, reason = "the parts that use all of it follow")]
 mod opencl;
@@ -18,5 +19,6 @@ mod opencl;
 pub use driver::{DeviceInfo, DeviceType};
 pub use error::OpenClError;
 pub use executor::{LoadOptions, OpenClGraph};
+pub use fpga::{FpgaError, FpgaGraph, Fpgas};
 pub use gpu::OpenClGpus;
 pub use opencl::{OpenCl, OpenClConfig};

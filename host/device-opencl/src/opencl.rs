@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use scorehost_device::{DeviceLoad, DeviceReport};
 
-use crate::driver::{self, Device, ProgramCache};
+use crate::driver::{self, Device, Program, ProgramCache};
 use crate::{DeviceInfo, DeviceType, OpenClError};
 
 /// Bytes of compiled programs on disk at most.
@@ -61,6 +61,19 @@ impl OpenCl {
     /// All devices as their drivers describe them.
     pub fn infos(&self) -> impl Iterator<Item = &DeviceInfo> {
         self.devices.iter().map(|device| &device.info)
+    }
+
+    /// Compiles a program on a device that can, and returns the device's own form of it: for writing and trying kernels without a
+    /// vendor's tools. `device` is a part of the device's name.
+    ///
+    /// # Errors
+    /// `NoDevice` where none of that name has a compiler, `Build` with the compiler's message.
+    pub fn compile(&self, device: &str, source: &str, options: &str) -> Result<Vec<u8>, OpenClError> {
+        let named = |its: &&Arc<Device>| its.info.compiler && its.info.name.contains(device);
+        let missing =
+            || OpenClError::NoDevice { platforms: format!("none with a compiler for a device named '{device}'") };
+        let device = self.devices.iter().find(named).ok_or_else(missing)?;
+        Program::compile(device, source, options)?.binary()
     }
 
     /// The devices that take the part of one kind.

@@ -19,3 +19,4 @@ mod small;
 pub use accelerator::{Accelerator, DeviceLoad, LoadRequest, Opening, folding};
 pub use error::DeviceError;
 pub use inventory::{DeviceConfig, DeviceReport, Devices, ModelSource, SmallModels, has_external_data, trim_memory};
+pub use reference::CpuPart;

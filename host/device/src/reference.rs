@@ -13,6 +13,7 @@ mod attributes;
 mod fold;
 mod multiply;
 mod operators;
+mod part;
 mod program;
 mod vector;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use array::Array;
 pub(crate) use fold::Kernels;
+pub use part::CpuPart;
 use program::Program;
 use scorehost_core::{Failure, NamedTensor, NamedTensors, Signature};
 use scorehost_graph::{Model, Node, Options};

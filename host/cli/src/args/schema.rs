@@ -8,7 +8,12 @@ pub(crate) enum SchemaFile {
     DeploymentConfig,
     /// inferenceconfig.json: which script answers, in which environment
     InferenceConfig,
+    /// <graph>.fpga.json: the program of a model for an FPGA, and what its kernels do
+    Fpga,
 }
+
+/// The manifest of a program; `device-opencl` reads it.
+const FPGA_SCHEMA: &str = include_str!("../../../../docs/reference/schemas/fpga.schema.json");
 
 impl SchemaFile {
     /// The schema as JSON text.
@@ -16,6 +21,7 @@ impl SchemaFile {
         match self {
             Self::DeploymentConfig => scorehost_control::files::DEPLOYMENT_SCHEMA,
             Self::InferenceConfig => scorehost_build::INFERENCE_SCHEMA,
+            Self::Fpga => FPGA_SCHEMA,
         }
     }
 }

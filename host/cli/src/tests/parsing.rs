@@ -62,6 +62,7 @@ fn every_documented_command_line_parses() {
         "scorehost devices",
         "scorehost schema deploymentconfig",
         "scorehost schema inferenceconfig",
+        "scorehost schema fpga",
         "scorehost completions bash",
         "scorehost version",
         "scorehost operation show 1-1",
