@@ -4,6 +4,7 @@
 //! runs whole models on the device, on the built-in reference executor and on ONNX Runtime. `THREADS` (1 when unset) is for those two
 //! and for `gemm`; PoCL has `POCL_MAX_PTHREAD_COUNT`.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the terminal")]
+#![expect(unsafe_code, reason = "the gemm crate takes pointers")]
 
 #[path = "../tests/executor/inputs.rs"]
 mod inputs;
@@ -121,7 +122,6 @@ fn gemm(gpus: &OpenClGpus) {
         let mut c = vec![0f32; m * n];
         let mut multiply = || {
             // SAFETY: the matrices are row-major, as long as their sizes say, and do not overlap.
-            #[expect(unsafe_code, reason = "the crate takes pointers")]
             unsafe {
                 ::gemm::gemm(
                     m,
