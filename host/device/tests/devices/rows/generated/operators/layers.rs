@@ -79,7 +79,7 @@ pub(super) fn norm(maker: &mut Maker<'_>) -> Option<()> {
     match maker.random.below(6) {
         0 if maker.plan.opset >= 17 => {
             let axis = maker.random.below(x.shape.len());
-            let scale = maker.constant(&x.shape[axis..].to_vec());
+            let scale = maker.constant(&x.shape[axis..]);
             maker.add("LayerNormalization", &[&x.name, &scale], vec![("axis", (axis as i64).into())]).map(drop)
         }
         1 => maker.add("InstanceNormalization", &[&x.name, &channels, &channels], vec![]).map(drop),
