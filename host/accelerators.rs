@@ -2,29 +2,38 @@
 
 use std::path::{Path, PathBuf};
 
+use scorehost_core::DeviceKind;
 use scorehost_device::{DeviceConfig, Devices};
+
+/// What a server says of accelerators.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wishes {
+    /// Whether a processor that OpenCL offers takes the part of a GPU and of an FPGA.
+    pub(crate) opencl_cpu: bool,
+}
 
 /// The devices that models may run on. GPUs and FPGAs are opened when the first model asks for one. `data_dir` is where compiled
 /// kernels are kept.
-pub(crate) fn discover(config: DeviceConfig, data_dir: Option<&Path>) -> Devices {
+pub(crate) fn discover(config: DeviceConfig, data_dir: Option<&Path>, wishes: Wishes) -> Devices {
     let kernels = data_dir.map(|folder| folder.join("kernels"));
-    families(Devices::discover(config), kernels)
+    families(Devices::discover(config), kernels, wishes)
 }
 
 /// All devices there are, opened.
 pub(crate) fn list(config: DeviceConfig) -> Devices {
-    families(Devices::discover(config), None).opened()
+    families(Devices::discover(config), None, Wishes::default()).opened()
 }
 
-fn families(devices: Devices, kernels: Option<PathBuf>) -> Devices {
-    gpus(devices, kernels)
+/// In the order in which they are asked: a card that several families know runs with the first that has it.
+fn families(devices: Devices, kernels: Option<PathBuf>, wishes: Wishes) -> Devices {
+    let devices = cuda(devices, kernels.clone());
+    opencl(devices, kernels.map(|folder| folder.join("opencl")), wishes)
 }
 
 #[cfg(feature = "cuda")]
-fn gpus(devices: Devices, kernel_cache: Option<PathBuf>) -> Devices {
+fn cuda(devices: Devices, kernel_cache: Option<PathBuf>) -> Devices {
     use std::sync::Arc;
 
-    use scorehost_core::DeviceKind;
     use scorehost_device::Accelerator;
     use scorehost_device_cuda::{Cuda, CudaConfig};
 
@@ -37,9 +46,30 @@ fn gpus(devices: Devices, kernel_cache: Option<PathBuf>) -> Devices {
 }
 
 #[cfg(not(feature = "cuda"))]
-fn gpus(devices: Devices, _: Option<PathBuf>) -> Devices {
-    use scorehost_core::DeviceKind;
-
+fn cuda(devices: Devices, _: Option<PathBuf>) -> Devices {
     let open = || Err("this program was built without the feature 'cuda'".to_owned());
     devices.with("cuda", &[DeviceKind::Gpu], Box::new(open))
+}
+
+#[cfg(feature = "opencl")]
+fn opencl(devices: Devices, program_cache: Option<PathBuf>, wishes: Wishes) -> Devices {
+    use std::sync::Arc;
+
+    use scorehost_device::Accelerator;
+    use scorehost_device_opencl::{Fpgas, OpenCl, OpenClConfig};
+
+    let cpu_devices = wishes.opencl_cpu;
+    let config = OpenClConfig { library: None, memory_limit: None, program_cache, cpu_devices };
+    let open = move || {
+        let opencl = OpenCl::discover(&config).map_err(|reason| reason.to_string())?;
+        let gpus = opencl.gpus().map(|gpus| Arc::new(gpus) as Arc<dyn Accelerator>);
+        Ok(gpus.into_iter().chain([Arc::new(Fpgas::new(&opencl)) as Arc<dyn Accelerator>]).collect())
+    };
+    devices.with("opencl", &[DeviceKind::Gpu, DeviceKind::Fpga], Box::new(open))
+}
+
+#[cfg(not(feature = "opencl"))]
+fn opencl(devices: Devices, _: Option<PathBuf>, _: Wishes) -> Devices {
+    let open = || Err("this program was built without the feature 'opencl'".to_owned());
+    devices.with("opencl", &[DeviceKind::Gpu, DeviceKind::Fpga], Box::new(open))
 }

@@ -19,6 +19,7 @@ use scorehost_router::{Executor, RoutedService, Runtime, ServiceVersion};
 use scorehost_scorer::{Engine, EngineConfig, Environment, Scorer};
 use scorehost_telemetry::Statistics;
 
+use crate::accelerators::Wishes;
 use crate::guest_graphs::GuestGraphs;
 use crate::server::{cores, device_config};
 
@@ -71,6 +72,7 @@ impl Bench {
             devices: Arc::new(crate::accelerators::discover(
                 device_config(options.onnxruntime.clone(), None, cores()),
                 None,
+                Wishes::default(),
             )),
             dispatcher: Arc::new(Dispatcher::new(DispatchConfig::default())?),
             clock: Arc::new(SystemClock),

@@ -19,6 +19,7 @@ use scorehost_scorer::{Engine, EngineConfig};
 use scorehost_telemetry::{CollectorConfig, Comparisons, DataCollector, Destination, LogBook, Recorder, Statistics};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::accelerators::Wishes;
 use crate::access::{self, Access};
 use crate::calls::ServiceCalls;
 use crate::device_memory::DeviceMemory;
@@ -137,7 +138,9 @@ impl Server {
             addresses.tls = Some(tls::development(&options.tls, &options.data_dir)?);
         }
         access::warn_of_exposed(&addresses);
-        let devices = Arc::new(crate::accelerators::discover(devices_of(options, threads), Some(&options.data_dir)));
+        let wishes = Wishes { opencl_cpu: options.devices.opencl_cpu };
+        let devices =
+            Arc::new(crate::accelerators::discover(devices_of(options, threads), Some(&options.data_dir), wishes));
         let dispatch = DispatchConfig { workers: cores(), ..DispatchConfig::default() };
         let dispatcher = Arc::new(Dispatcher::with_clock(dispatch, Arc::clone(&clock))?);
         let logs = Arc::new(observers.log_book(Arc::clone(&clock)));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::guests::text;
-use crate::host::{Answer, Host, model};
+use crate::host::{Answer, Host, model, show};
 
 fn infer(host: &Host, service: &str, value: f32) -> Answer {
     let body = json!({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 16], "data": vec![value; 16]}]});
@@ -38,12 +38,14 @@ fn metric(host: &Host, line: &str) -> bool {
 fn a_device_that_is_missing_is_told_at_deploy_and_the_cpu_takes_the_model_only_where_it_may() {
     let (folder, host) = (tempfile::tempdir().unwrap(), Host::start());
     host.deploy_model("plain", &model("identity_fp32.onnx"));
-    if rows(&host, "cuda").iter().any(|row| row["available"] == true) {
+    let one = settings(folder.path(), "one.json", &json!({"computeType": "local", "gpuCores": 1}));
+    assert!(rows(&host, "cuda").iter().all(|row| row["detail"].as_str().unwrap().contains("not opened yet")));
+    let refused = host.cli(&["deploy", "-n", "strict", "-m", "plain:1", "--dc", text(&one)]);
+    if refused.status.success() {
         println!("skipped: this machine has a GPU");
         return;
     }
-    let one = settings(folder.path(), "one.json", &json!({"computeType": "local", "gpuCores": 1}));
-    let refused = host.fails(&["deploy", "-n", "strict", "-m", "plain:1", "--dc", text(&one)]);
+    let refused = show(&refused.stderr);
     assert!(refused.contains("no gpu that works; cuda: "), "{refused}");
     assert!(refused.contains("cpuFallback"), "the next step is told: {refused}");
     let fpga = json!({"computeType": "local", "scorehost": {"placement": {"device": "fpga"}}});
@@ -76,4 +78,51 @@ fn what_a_service_asked_for_holds_after_a_restart() {
     answered(&host, "lenient", 2.5);
     let shown = host.ok(&["--output", "json", "service", "show", "lenient"]);
     assert!(shown.contains("fpga"), "{shown}");
+}
+
+#[test]
+fn an_opencl_device_serves_the_services_that_ask_for_a_gpu_beside_those_on_the_cpu() {
+    let (folder, host) = (tempfile::tempdir().unwrap(), Host::start_with(&["--opencl-cpu"]));
+    host.deploy_model("plain", &model("identity_fp32.onnx"));
+    let one =
+        settings(folder.path(), "one.json", &json!({"computeType": "local", "gpuCores": 1, "authEnabled": false}));
+    let deployed = host.cli(&["deploy", "-n", "card", "-m", "plain:1", "--dc", text(&one)]);
+    let said = show(&deployed.stderr);
+    if !deployed.status.success() && said.contains("no gpu that works") {
+        assert!(std::env::var_os("REQUIRE_OPENCL").is_none(), "{said}");
+        println!("skipped: {said}");
+        return;
+    }
+    assert!(deployed.status.success(), "{said}");
+    for value in [1.5, -2.5] {
+        answered(&host, "card", value);
+        answered(&host, "plain", value);
+    }
+    let platform = |service: &str| host.get(&format!("/v2/models/{service}")).json()["platform"].clone();
+    assert_eq!(platform("card"), "scorehost_opencl");
+    assert_ne!(platform("plain"), "scorehost_opencl");
+    let loaded: Value = serde_json::from_str(&host.ok(&["--output", "json", "model", "loaded"])).unwrap();
+    let mut places: Vec<&str> =
+        loaded["models"].as_array().unwrap().iter().map(|model| model["device"].as_str().unwrap()).collect();
+    places.sort_unstable();
+    assert_eq!(places, ["cpu", "gpu"], "one model, on two devices");
+    assert!(rows(&host, "opencl").iter().any(|row| row["available"] == true));
+    for line in [
+        "scorehost_service_device_seconds_total{service=\"card\",version=\"1\",device=\"gpu\"} ",
+        "scorehost_device_healthy{device=\"opencl:",
+        "scorehost_device_busy_seconds_total{device=\"opencl:",
+    ] {
+        assert!(metric(&host, line), "{line} is not in\n{}", host.get("/metrics").text());
+    }
+    assert!(
+        !metric(&host, "scorehost_service_device_seconds_total{service=\"plain\""),
+        "the CPU's time is not a device's"
+    );
+    let many = settings(folder.path(), "many.json", &json!({"computeType": "local", "gpuCores": 64}));
+    let refused = host.fails(&["deploy", "-n", "many", "-m", "plain:1", "--dc", text(&many)]);
+    assert!(refused.contains("on 64 devices (gpu), and "), "{refused}");
+    let half = json!({"computeType": "local", "gpuCores": 1, "scorehost": {"placement": {"precision": "bf16"}}});
+    let half = settings(folder.path(), "half.json", &half);
+    let refused = host.fails(&["deploy", "-n", "half", "-m", "plain:1", "--dc", text(&half)]);
+    assert!(refused.contains("fp32") && refused.contains("bf16"), "{refused}");
 }

@@ -55,7 +55,7 @@ impl Accelerator for OpenClGpus {
     }
 
     fn loads(&self) -> Vec<DeviceLoad> {
-        self.devices.iter().enumerate().map(|(number, device)| opencl::load(number, device)).collect()
+        self.devices.iter().map(|device| opencl::load(device)).collect()
     }
 
     fn load(&self, device: usize, request: &LoadRequest<'_>) -> Result<Arc<dyn Graph>, Failure> {

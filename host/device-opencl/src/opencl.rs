@@ -44,7 +44,7 @@ impl OpenCl {
         let mut refused = None;
         for found in driver::find()? {
             let name = found.info.name.clone();
-            match Device::open(found, config.memory_limit, cache.clone()) {
+            match Device::open(found, devices.len(), config.memory_limit, cache.clone()) {
                 Ok(device) => devices.push(device),
                 Err(reason) => {
                     tracing::warn!(device = name, %reason, "an OpenCL device cannot be opened");
@@ -110,10 +110,10 @@ pub(crate) fn report(device: &Device) -> DeviceReport {
     }
 }
 
-/// What a device does at the moment; `number` is its place among those of its kind.
-pub(crate) fn load(number: usize, device: &Device) -> DeviceLoad {
+/// What a device does at the moment.
+pub(crate) fn load(device: &Device) -> DeviceLoad {
     DeviceLoad {
-        name: format!("opencl:{number}"),
+        name: format!("opencl:{}", device.number),
         used_bytes: device.used(),
         limit_bytes: device.limit(),
         busy_seconds: device.busy_micros.load(Ordering::Relaxed) as f64 / 1e6,

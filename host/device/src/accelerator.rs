@@ -125,20 +125,31 @@ impl Accelerators {
 
     /// All rows; `found` are drivers seen on disk, for families that no room has spoken for.
     pub(crate) fn reports(&self, found: Vec<DeviceReport>) -> Vec<DeviceReport> {
-        let own: Vec<DeviceReport> = self.families.iter().flat_map(Family::reports).collect();
+        let mut own: Vec<DeviceReport> = Vec::new();
+        for report in self.families.iter().flat_map(Family::reports) {
+            // A device that serves two kinds is one row.
+            if !own.contains(&report) {
+                own.push(report);
+            }
+        }
         let others = found.into_iter().filter(|report| own.iter().all(|known| known.kind != report.kind)).collect();
         [own, others].concat()
     }
 
     pub(crate) fn loads(&self) -> Vec<DeviceLoad> {
-        self.families.iter().flat_map(Family::known).flat_map(|accelerator| accelerator.loads()).collect()
+        let all = self.families.iter().flat_map(Family::known).flat_map(|accelerator| accelerator.loads());
+        let mut loads: Vec<DeviceLoad> = Vec::new();
+        for load in all {
+            if loads.iter().all(|known| known.name != load.name) {
+                loads.push(load);
+            }
+        }
+        loads
     }
 
     /// Bytes that models may hold on all devices of a kind together; opens them.
     pub(crate) fn capacity(&self, kind: DeviceKind) -> u64 {
-        let all = self.of_kind(kind).filter_map(|family| family.opened().ok()).flatten();
-        let of_kind = all.filter(|accelerator| accelerator.kind() == kind);
-        let limits = of_kind.flat_map(|accelerator| accelerator.loads()).map(|load| load.limit_bytes);
+        let limits = self.serving(kind).flat_map(|accelerator| accelerator.loads()).map(|load| load.limit_bytes);
         limits.fold(0, u64::saturating_add)
     }
 
@@ -178,11 +189,22 @@ impl Accelerators {
         self.families.iter().filter(move |family| family.kinds.contains(&kind))
     }
 
-    /// Devices of a kind, family by family; in each, those with the least to do first.
+    /// The accelerators of a kind, of the first family that has devices of it: a card that a second family knows, too, is not
+    /// to be used twice.
+    fn serving(&self, kind: DeviceKind) -> impl Iterator<Item = &Arc<dyn Accelerator>> {
+        let has =
+            move |accelerator: &&Arc<dyn Accelerator>| accelerator.kind() == kind && !accelerator.loads().is_empty();
+        let opened = self.of_kind(kind).filter_map(|family| family.opened().ok());
+        opened
+            .map(move |all| all.iter().filter(has).collect::<Vec<_>>())
+            .find(|all| !all.is_empty())
+            .into_iter()
+            .flatten()
+    }
+
+    /// Devices of a kind, those with the least to do first.
     fn candidates(&self, kind: DeviceKind) -> Vec<Candidate<'_>> {
-        let opened = self.of_kind(kind).filter_map(|family| family.opened().ok()).flatten();
-        let of_kind = opened.filter(|accelerator| accelerator.kind() == kind);
-        of_kind
+        self.serving(kind)
             .flat_map(|accelerator| {
                 by_load(&accelerator.loads()).into_iter().map(move |number| Candidate { accelerator, number })
             })

@@ -12,6 +12,9 @@ pub struct DeviceOptions {
     /// Let the CPU take models that the device has no room or no kernels for
     #[arg(long, env = "SCOREHOST_CPU_FALLBACK", hide_env_values = true)]
     pub cpu_fallback: bool,
+    /// Let a processor that OpenCL offers as a device take the part of GPUs and FPGAs, to try such deployments without either
+    #[arg(long, env = "SCOREHOST_OPENCL_CPU", hide_env_values = true)]
+    pub opencl_cpu: bool,
 }
 
 /// Device that models run on.

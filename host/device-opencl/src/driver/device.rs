@@ -12,6 +12,8 @@ use crate::{DeviceInfo, OpenClError};
 
 /// One device of this process.
 pub(crate) struct Device {
+    /// Its place among all devices of the process.
+    pub(crate) number: usize,
     pub(crate) info: DeviceInfo,
     pub(super) id: DeviceId,
     pub(super) context: Context,
@@ -27,12 +29,18 @@ pub(crate) struct Device {
 
 impl Device {
     /// Opens a device. `limit`: bytes that may be allocated, at most the device's memory.
-    pub(crate) fn open(found: Found, limit: Option<u64>, cache: ProgramCache) -> Result<Arc<Self>, OpenClError> {
+    pub(crate) fn open(
+        found: Found,
+        number: usize,
+        limit: Option<u64>,
+        cache: ProgramCache,
+    ) -> Result<Arc<Self>, OpenClError> {
         let Found { info, id, platform } = found;
         let properties = ContextProperties::new().platform(platform);
         let context = ocl::core::create_context(Some(&properties), &[id], None, None)
             .map_err(|error| OpenClError::Call { call: "clCreateContext", reason: reason(&error) })?;
         Ok(Arc::new(Self {
+            number,
             limit: limit.unwrap_or(info.memory_bytes).min(info.memory_bytes),
             info,
             id,

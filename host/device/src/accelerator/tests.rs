@@ -180,6 +180,23 @@ fn a_missing_device_is_named_with_its_reason() {
 }
 
 #[test]
+fn the_first_family_that_has_devices_serves_alone() {
+    let (first, second) = (Card::new(None), Card::new(None));
+    let family = |cards: Vec<Arc<Card>>| -> Opening {
+        Box::new(move || Ok(vec![Arc::new(Cards(cards.clone())) as Arc<dyn Accelerator>]))
+    };
+    let mut accelerators = Accelerators::default();
+    accelerators.add("none", &[DeviceKind::Gpu], Box::new(|| Err("no driver".to_owned())));
+    accelerators.add("empty", &[DeviceKind::Gpu], family(Vec::new()));
+    accelerators.add("cuda", &[DeviceKind::Gpu], family(vec![Arc::clone(&first)]));
+    accelerators.add("opencl", &[DeviceKind::Gpu], family(vec![Arc::clone(&second)]));
+    let graph = accelerators.load(&model(), None, &asked(DeviceKind::Gpu, 1, false)).unwrap().unwrap();
+    call(&*graph).unwrap();
+    assert_eq!((first.calls(), second.calls(), accelerators.capacity(DeviceKind::Gpu)), (1, 0, 100));
+    assert!(accelerators.load(&model(), None, &asked(DeviceKind::Gpu, 2, false)).is_err(), "one card is not two");
+}
+
+#[test]
 fn copies_are_on_different_devices_and_calls_go_where_the_fewest_are() {
     let cards = [Card::new(None), Card::new(Some(ErrorKind::Overloaded)), Card::new(None)];
     let accelerators = with(&cards);
