@@ -12,7 +12,9 @@ pub enum FpgaError {
     #[error("an FPGA runs a program that lies beside the model's graph, and only the graph came")]
     NoFolder,
     /// There is no manifest beside the graph.
-    #[error("the model has no FPGA program: '{manifest}' is missing beside '{graph}'")]
+    #[error(
+        "the model has no FPGA program: '{manifest}' is missing beside {graph}; register the folder that holds both"
+    )]
     NoManifest {
         /// Name of the file that is missing.
         manifest: String,

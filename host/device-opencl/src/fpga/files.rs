@@ -30,7 +30,12 @@ impl Files {
         let file = format!("{}.fpga.json", text_of(graph.file_stem()));
         let path = folder.join(&file);
         if !path.exists() {
-            return Err(FpgaError::NoManifest { manifest: file, graph: text_of(graph.file_name()) });
+            // A graph that was registered alone lies under its digest, which would tell nobody anything.
+            let (manifest, graph) = match graph.extension() {
+                Some(_) => (file, format!("'{}'", text_of(graph.file_name()))),
+                None => ("<graph>.fpga.json".to_owned(), "the graph, which is the model's only file".to_owned()),
+            };
+            return Err(FpgaError::NoManifest { manifest, graph });
         }
         let text = String::from_utf8(read(folder, Path::new(&file), MAX_MANIFEST)?)
             .map_err(|_| FpgaError::File { file: file.clone(), problem: "is no UTF-8 text".to_owned() })?;

@@ -372,6 +372,8 @@ fn missing_damaged_and_foreign_files_are_told_by_name() {
         refused(&folder, &["'link' leads out of the model's folder"]);
         std::fs::remove_file(folder.folder.path().join("digits_mlp.fpga.json")).unwrap();
         refused(&folder, &["'digits_mlp.fpga.json' is missing beside 'digits_mlp.onnx'"]);
+        folder.graph = folder.folder.path().join("0123abcd");
+        refused(&folder, &["'<graph>.fpga.json' is missing beside the graph, which is the model's only file"]);
     }
 }
 
