@@ -1,6 +1,6 @@
 //! What an OpenCL device takes beside this machine's other executors, in one run.
 //!
-//! `compare gemm` multiplies matrices on the device, whole calls with their copies, and with the `gemm` crate; `compare models FOLDER`
+//! `beside gemm` multiplies matrices on the device, whole calls with their copies, and with the `gemm` crate; `beside models FOLDER`
 //! runs whole models on the device, on the built-in reference executor and on ONNX Runtime. `THREADS` (1 when unset) is for those two
 //! and for `gemm`; PoCL has `POCL_MAX_PTHREAD_COUNT`.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the terminal")]
@@ -25,12 +25,11 @@ const WINDOW: Duration = Duration::from_millis(1500);
 const PRODUCTS: [[u64; 3]; 6] =
     [[512, 512, 512], [1024, 1024, 1024], [128, 384, 1536], [3136, 576, 64], [196, 2304, 256], [1, 2048, 1000]];
 /// Models with the shapes of their inputs.
-const MODELS: [(&str, &[&[u64]]); 5] = [
+const MODELS: [(&str, &[&[u64]]); 4] = [
     ("resnet50.onnx", &[&[1, 3, 224, 224]]),
     ("mobilenetv2.onnx", &[&[1, 3, 224, 224]]),
     ("minilm.onnx", &[&[1, 128], &[1, 128], &[1, 128]]),
     ("ppocr_rec.onnx", &[&[1, 3, 48, 320]]),
-    ("digits_mlp.onnx", &[&[64, 64]]),
 ];
 
 fn threads() -> usize {
@@ -38,7 +37,7 @@ fn threads() -> usize {
 }
 
 fn open() -> OpenClGpus {
-    let program_cache = Some(std::env::temp_dir().join("scorehost-opencl-compare"));
+    let program_cache = Some(std::env::temp_dir().join("scorehost-opencl-beside"));
     let config = OpenClConfig { program_cache, cpu_devices: true, ..OpenClConfig::default() };
     let opencl = OpenCl::discover(&config).unwrap_or_else(|reason| panic!("no OpenCL device: {reason}"));
     opencl.infos().for_each(|info| println!("{info}"));
@@ -215,6 +214,6 @@ fn main() {
     match words[..] {
         ["gemm"] => gemm(&open()),
         ["models", folder] => models(&open(), Path::new(folder)),
-        _ => println!("usage: compare gemm | models FOLDER"),
+        _ => println!("usage: beside gemm | models FOLDER"),
     }
 }
