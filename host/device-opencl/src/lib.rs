@@ -7,13 +7,11 @@
 
 #![deny(missing_docs)]
 
-#[allow(dead_code, reason = "the parts that use all of it follow")]
 mod driver;
 mod error;
 mod executor;
 mod fpga;
 mod gpu;
-#[allow(dead_code, reason = "the parts that use all of it follow")]
 mod opencl;
 
 pub use driver::{DeviceInfo, DeviceType};

@@ -246,7 +246,7 @@ async fn executions_are_counted_once_for_every_version_in_a_run() {
 async fn the_time_of_a_device_is_metered_by_rows_also_for_scorers() {
     let mut stage = Stage::idle(|graph| graph.device = DeviceKind::Gpu).measured().await.busy().await;
     let statistics = Statistics::new(&*stage.clock);
-    let mut metered = |service: &str| {
+    let metered = |service: &str| {
         let counters = statistics.service(&service.parse().unwrap(), &"1".into());
         let mut deployed = deployment(service, "1", config());
         deployed.caller.statistics = Some(counters.clone());
