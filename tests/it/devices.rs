@@ -42,7 +42,7 @@ fn a_device_that_is_missing_is_told_at_deploy_and_the_cpu_takes_the_model_only_w
     assert!(rows(&host, "cuda").iter().all(|row| row["detail"].as_str().unwrap().contains("not opened yet")));
     let refused = host.cli(&["deploy", "-n", "strict", "-m", "plain:1", "--dc", text(&one)]);
     if refused.status.success() {
-        println!("skipped: this machine has a GPU");
+        eprintln!("skipped: this machine has a GPU");
         return;
     }
     let refused = show(&refused.stderr);
@@ -90,7 +90,7 @@ fn an_opencl_device_serves_the_services_that_ask_for_a_gpu_beside_those_on_the_c
     let said = show(&deployed.stderr);
     if !deployed.status.success() && said.contains("no gpu that works") {
         assert!(std::env::var_os("REQUIRE_OPENCL").is_none(), "{said}");
-        println!("skipped: {said}");
+        eprintln!("skipped: {said}");
         return;
     }
     assert!(deployed.status.success(), "{said}");

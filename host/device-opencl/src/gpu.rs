@@ -26,12 +26,6 @@ impl OpenCl {
         let devices = self.serving(DeviceType::Gpu);
         (!devices.is_empty()).then_some(OpenClGpus { devices })
     }
-
-    /// All devices as if they were GPUs, whatever they are: for trying kernels on emulators.
-    #[must_use]
-    pub fn any(&self) -> OpenClGpus {
-        OpenClGpus { devices: self.devices.clone() }
-    }
 }
 
 impl OpenClGpus {

@@ -64,8 +64,6 @@ pub struct DeviceInfo {
     pub largest_buffer: u64,
     /// Bytes of memory that one work-group shares.
     pub local_bytes: u64,
-    /// Bytes that the start of a part of a buffer must be a multiple of.
-    pub alignment: u64,
     /// Compute units.
     pub compute_units: u32,
     /// Work items of a work-group at most.
@@ -169,7 +167,6 @@ fn describe(platform: &str, id: DeviceId) -> Result<DeviceInfo, ocl::core::Error
         memory_bytes: number(Asked::GlobalMemSize)?,
         largest_buffer: number(Asked::MaxMemAllocSize)?,
         local_bytes: number(Asked::LocalMemSize)?,
-        alignment: (number(Asked::MemBaseAddrAlign)? / 8).max(1),
         compute_units: number(Asked::MaxComputeUnits)? as u32,
         group_items: number(Asked::MaxWorkGroupSize)?.max(1),
         float_lanes: number(Asked::NativeVectorWidthFloat)? as u32,

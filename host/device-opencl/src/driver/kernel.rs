@@ -24,8 +24,6 @@ pub(crate) enum Arg<'a> {
     Long(i64),
     /// A structure, by value.
     Bytes(&'a [u8]),
-    /// A pointer to that many bytes of a work-group's own memory.
-    Local(usize),
 }
 
 /// A parameter as the program describes it.
@@ -97,7 +95,6 @@ impl Kernel {
             Arg::Long(value) => ArgVal::scalar(value),
             // SAFETY: OpenCL copies the bytes before it returns.
             Arg::Bytes(bytes) => unsafe { ArgVal::from_raw(bytes.len(), bytes.as_ptr().cast(), false) },
-            Arg::Local(bytes) => ArgVal::local::<u8>(bytes),
         };
         core::set_kernel_arg(handle, index, value).map_err(|error| OpenClError::Argument {
             kernel: self.name.clone(),

@@ -3,27 +3,27 @@
 
 use std::sync::Arc;
 
-use ocl::core::{self, BufferRegion, Mem};
+use ocl::core::{self, Mem};
 use ocl::flags::MemFlags;
 
 use super::Device;
 use crate::OpenClError;
 
-/// Bytes on a device, or a part of such bytes, which keeps the whole alive.
-#[derive(Clone)]
+/// Bytes on a device.
 pub(crate) struct Buffer {
-    owner: Arc<Owner>,
     pub(super) handle: Mem,
     bytes: u64,
+    /// Dropped after the memory itself.
+    _counted: Counted,
 }
 
-/// What is counted against the device's budget until the last part of it is gone.
-struct Owner {
+/// What is counted against the device's budget.
+struct Counted {
     device: Arc<Device>,
     bytes: u64,
 }
 
-impl Drop for Owner {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.device.release(self.bytes);
     }
@@ -41,7 +41,7 @@ impl Buffer {
             return Err(OpenClError::Largest { device: device.info.name.clone(), wanted: bytes, largest });
         }
         device.reserve(bytes)?;
-        let owner = Arc::new(Owner { device: Arc::clone(device), bytes });
+        let counted = Counted { device: Arc::clone(device), bytes };
         // OpenCL has no buffers of length 0.
         let length = bytes.max(1) as usize;
         // SAFETY: no memory of the host's is handed over.
@@ -51,25 +51,12 @@ impl Buffer {
                 OpenClError::Memory { .. } => device.full(bytes),
                 error => error,
             })?;
-        Ok(Self { owner, handle, bytes })
-    }
-
-    /// A part of this memory; `offset` is a multiple of [`crate::DeviceInfo::alignment`].
-    pub(crate) fn part(&self, offset: u64, bytes: u64) -> Result<Self, OpenClError> {
-        self.check(offset, bytes)?;
-        let region = BufferRegion::<u8>::new(offset as usize, bytes.max(1) as usize);
-        let handle = core::create_sub_buffer(&self.handle, MemFlags::READ_WRITE, &region)
-            .map_err(self.device().failed("clCreateSubBuffer"))?;
-        Ok(Self { owner: Arc::clone(&self.owner), handle, bytes })
+        Ok(Self { handle, bytes, _counted: counted })
     }
 
     /// Length in bytes.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
-    }
-
-    pub(crate) fn device(&self) -> &Arc<Device> {
-        &self.owner.device
     }
 
     /// Whether a range is inside.

@@ -26,11 +26,6 @@ pub(crate) struct Grid {
     pub(crate) group: Option<[usize; 3]>,
 }
 
-impl Grid {
-    /// One work item.
-    pub(crate) const ONE: Self = Self { items: [1, 1, 1], group: Some([1, 1, 1]) };
-}
-
 /// Work that is being queued. What it borrows for `'env` is free again when [`Queue::run`] has returned.
 pub(crate) struct Batch<'env> {
     queue: &'env Queue,
