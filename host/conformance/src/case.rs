@@ -85,6 +85,32 @@ impl Case {
         Ok(Self { name: name.to_owned(), class, operators, model, inputs, outputs, folder })
     }
 
+    /// The same case with all inputs but the first as constants of the model: axes, shapes and weights come at run time in these
+    /// cases, and in hardly any model. `None` where there is one input, or none that is a tensor.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub fn with_constants(&self) -> Result<Option<Self>, String> {
+        let folder = self.folder.join("test_data_set_0");
+        let mut model = self.model.to_vec();
+        let mut constants = 0;
+        for (index, name) in self.inputs.iter().enumerate().skip(1) {
+            let path = folder.join(format!("input_{index}.pb"));
+            // Left out, as an optional input.
+            let Ok(mut tensor) = std::fs::read(&path) else { continue };
+            tensor.extend(field(TENSOR_NAME, name.as_bytes()));
+            // A message that comes again is merged, so that what is appended is added.
+            model.extend(field(MODEL_GRAPH, &field(GRAPH_INITIALISER, &tensor)));
+            constants += 1;
+        }
+        let inputs = self.inputs.iter().take(1).cloned().collect();
+        Ok((constants > 0 && self.class != Class::Outside).then(|| Self {
+            model: model.into(),
+            inputs,
+            ..self.clone()
+        }))
+    }
+
     /// Inputs by name.
     ///
     /// # Errors
@@ -106,6 +132,24 @@ impl Case {
             names.iter().enumerate().map(|(index, name)| (name, path(index))).filter(|(_, path)| path.is_file());
         present.map(|(name, path)| Ok((name.clone(), tensor(&path)?))).collect()
     }
+}
+
+/// Numbers of fields in ONNX's messages.
+const MODEL_GRAPH: u8 = 7;
+const GRAPH_INITIALISER: u8 = 5;
+const TENSOR_NAME: u8 = 8;
+
+/// A field of bytes in the wire format of protocol buffers.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    let mut length = content.len();
+    while length > 0x7f {
+        bytes.push(length as u8 & 0x7f | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend_from_slice(content);
+    bytes
 }
 
 /// The class of a case by one of its inputs or outputs; of several, the last one counts.
