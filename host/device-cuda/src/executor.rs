@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use plans::Plans;
 use scorehost_core::{DeviceKind, Failure, NamedTensor, NamedTensors, Shape, Signature, Tensor};
 use scorehost_graph::Model;
+use scorehost_plan::{common_rows, with_rows};
 
 use crate::driver::Gpu;
 use crate::plan::{Cost, Plan, Port};
@@ -190,25 +191,11 @@ impl CudaGraph {
     }
 }
 
-/// The first dimension that all inputs share.
-fn common_rows(shapes: &[Shape]) -> Option<u64> {
-    let rows = *shapes.first()?.first()?;
-    (rows > 0 && shapes.iter().all(|shape| shape.first() == Some(&rows))).then_some(rows)
-}
-
 /// The same shapes with the rows of the batch bucket: powers of two up to 8, then multiples of an eighth of the next one.
 fn filled_up(shapes: &[Shape], rows: u64) -> Vec<Shape> {
     let power = rows.next_power_of_two();
     let step = (power / 8).max(1);
-    let bucket = if rows <= 8 { power } else { rows.next_multiple_of(step) };
-    shapes
-        .iter()
-        .map(|shape| {
-            let mut shape = shape.clone();
-            shape[0] = bucket;
-            shape
-        })
-        .collect()
+    with_rows(shapes, if rows <= 8 { power } else { rows.next_multiple_of(step) })
 }
 
 impl scorehost_core::Graph for CudaGraph {
@@ -251,14 +238,5 @@ mod tests {
         let bucket = |rows| filled_up(&[Shape::from_slice(&[rows, 3])], rows)[0][0];
         assert_eq!([1, 2, 3, 5, 8, 9, 17, 33, 64].map(bucket), [1, 2, 4, 8, 8, 10, 20, 40, 64]);
         assert!((1..300).all(|rows| bucket(rows) >= rows && bucket(rows) <= rows * 2));
-    }
-
-    #[test]
-    fn rows_are_common_only_where_all_inputs_have_them() {
-        let shapes = |all: &[&[u64]]| all.iter().map(|shape| Shape::from_slice(shape)).collect::<Vec<_>>();
-        assert_eq!(common_rows(&shapes(&[&[4, 2], &[4]])), Some(4));
-        assert_eq!(common_rows(&shapes(&[&[4, 2], &[3]])), None);
-        assert_eq!(common_rows(&shapes(&[&[0, 2]])), None);
-        assert_eq!(common_rows(&shapes(&[&[]])), None);
     }
 }

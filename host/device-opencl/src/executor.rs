@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use plans::{Plans, Ready};
 use scorehost_core::{DeviceKind, Failure, NamedTensor, NamedTensors, Shape, Signature, Tensor, TensorSpec};
 use scorehost_graph::{Fold, Model};
-use scorehost_plan::{Cost, Style};
+use scorehost_plan::{Cost, Style, common_rows, with_rows};
 
 use crate::OpenClError;
 use crate::driver::Device;
@@ -185,22 +185,10 @@ impl OpenClGraph {
     }
 }
 
-/// The first dimension that all inputs share.
-fn common_rows(shapes: &[Shape]) -> Option<u64> {
-    let rows = *shapes.first()?.first()?;
-    (rows > 0 && shapes.iter().all(|shape| shape.first() == Some(&rows))).then_some(rows)
-}
-
 /// The same shapes with the rows of the batch bucket: as they are up to 8, then multiples of an eighth of the next power of two.
 fn filled_up(shapes: &[Shape], rows: u64) -> Vec<Shape> {
     let step = (rows.next_power_of_two() / 8).max(1);
-    let bucket = rows.next_multiple_of(step);
-    let fill = |shape: &Shape| {
-        let mut shape = shape.clone();
-        shape[0] = bucket;
-        shape
-    };
-    shapes.iter().map(fill).collect()
+    with_rows(shapes, rows.next_multiple_of(step))
 }
 
 impl scorehost_core::Graph for OpenClGraph {
@@ -243,14 +231,5 @@ mod tests {
         let bucket = |rows| filled_up(&[Shape::from_slice(&[rows, 3])], rows)[0][0];
         assert_eq!([1, 2, 3, 5, 8, 9, 17, 33, 64].map(bucket), [1, 2, 3, 5, 8, 10, 20, 40, 64]);
         assert!((1..300).all(|rows| bucket(rows) >= rows && bucket(rows) * 4 <= rows * 5));
-    }
-
-    #[test]
-    fn rows_are_common_only_where_all_inputs_have_them() {
-        let shapes = |all: &[&[u64]]| all.iter().map(|shape| Shape::from_slice(shape)).collect::<Vec<_>>();
-        assert_eq!(common_rows(&shapes(&[&[4, 2], &[4]])), Some(4));
-        assert_eq!(common_rows(&shapes(&[&[4, 2], &[3]])), None);
-        assert_eq!(common_rows(&shapes(&[&[0, 2]])), None);
-        assert_eq!(common_rows(&shapes(&[&[]])), None);
     }
 }

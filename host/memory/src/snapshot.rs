@@ -48,12 +48,17 @@ pub struct MemorySnapshot {
     pub reloads: HistogramSnapshot,
 }
 
+/// The most recently used first, those that never were last.
+fn by_use(graphs: &mut [GraphSnapshot]) {
+    graphs.sort_by(|a, b| (a.idle.is_none(), a.idle, &a.key).cmp(&(b.idle.is_none(), b.idle, &b.key)));
+}
+
 impl MemorySnapshot {
     /// With the graphs and events of another memory; budget and bytes stay those of this one.
     #[must_use]
     pub fn beside(mut self, other: Self) -> Self {
         self.graphs.extend(other.graphs);
-        self.graphs.sort_by(|a, b| (a.idle.is_none(), a.idle, &a.key).cmp(&(b.idle.is_none(), b.idle, &b.key)));
+        by_use(&mut self.graphs);
         self.loads += other.loads;
         self.failures += other.failures;
         self.evictions += other.evictions;
@@ -85,7 +90,7 @@ impl ModelMemory {
             idle: (graph.used() > 0).then(|| Duration::from_millis(now.saturating_sub(graph.used()))),
         };
         let mut graphs: Vec<GraphSnapshot> = all.iter().map(of).collect();
-        graphs.sort_by(|a, b| (a.idle.is_none(), a.idle, &a.key).cmp(&(b.idle.is_none(), b.idle, &b.key)));
+        by_use(&mut graphs);
         let loaded_bytes = graphs.iter().filter(|graph| graph.loaded).map(|graph| graph.bytes).sum();
         let mut reloads = HistogramSnapshot::default();
         shared.counts.reloads.add_to(&mut reloads);

@@ -15,6 +15,7 @@ pub mod kernels;
 pub mod launch;
 mod lower;
 mod planner;
+mod rows;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -23,6 +24,7 @@ pub use arena::ALIGN;
 pub use launch::Cost;
 pub use lower::supports;
 pub use planner::{Dialect, OpenCl, Planner, Style, Target};
+pub use rows::{common_rows, with_rows};
 
 use scorehost_core::{DType, Failure, Shape};
 use scorehost_graph::GraphError;
