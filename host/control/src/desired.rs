@@ -59,7 +59,34 @@ pub(crate) struct Placed {
     observed: Observed,
 }
 
-type ObservedVersions = BTreeMap<VersionKey, Observed>;
+/// What is known of one version.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// The last report.
+    pub(crate) observed: Observed,
+    /// Every phase of this generation so far, oldest first: whoever follows an operation may look less often than a
+    /// phase lasts, and still tells all of them.
+    pub(crate) phases: Vec<String>,
+}
+
+impl Known {
+    fn new(observed: Observed) -> Self {
+        let mut known = Self { observed: Observed::Gone, phases: Vec::new() };
+        known.take(observed);
+        known
+    }
+
+    fn take(&mut self, report: Observed) {
+        if let Observed::Progressing { phase } = &report
+            && self.phases.last() != Some(phase)
+        {
+            self.phases.push(phase.clone());
+        }
+        self.observed = report;
+    }
+}
+
+type ObservedVersions = BTreeMap<VersionKey, Known>;
 
 /// The place where control writes and the reconciler reads and reports.
 pub struct Board {
@@ -88,7 +115,10 @@ impl Board {
         let wanted = self.desired.borrow().versions.get(key).map(|desired| desired.generation);
         match wanted {
             Some(wanted) if wanted == generation => {
-                self.observed.send_modify(|observed| drop(observed.insert(key.clone(), report)));
+                self.observed.send_modify(|observed| match observed.get_mut(key) {
+                    Some(known) => known.take(report),
+                    None => drop(observed.insert(key.clone(), Known::new(report))),
+                });
             }
             None if matches!(report, Observed::Gone) => {
                 self.observed.send_modify(|observed| drop(observed.remove(key)));
@@ -100,7 +130,7 @@ impl Board {
     /// What is known of a version: `None` when it neither should run nor still does.
     #[must_use]
     pub fn observed(&self, key: &VersionKey) -> Option<Observed> {
-        self.observed.borrow().get(key).cloned()
+        self.observed.borrow().get(key).map(|known| known.observed.clone())
     }
 
     /// Versions that left the board and are not yet reported gone.
@@ -154,7 +184,7 @@ impl Board {
     pub(crate) fn placed(&self, key: &VersionKey) -> Option<Placed> {
         let _step = self.step();
         let desired = self.desired.borrow().versions.get(key).cloned()?;
-        let observed = self.observed.borrow().get(key).cloned()?;
+        let observed = self.observed(key)?;
         Some(Placed { desired, observed })
     }
 
@@ -181,7 +211,7 @@ impl Board {
             None => (None, progressing("stopping")),
         };
         // What is known changes first: a reconciler that answers at once must not be overwritten.
-        self.observed.send_modify(|all| drop(all.insert(key.clone(), observed)));
+        self.observed.send_modify(|all| drop(all.insert(key.clone(), Known::new(observed))));
         self.desired.send_modify(|all| {
             match desired {
                 Some(desired) => all.versions.insert(key.clone(), desired),

@@ -4,7 +4,6 @@
 //! goes before it goes. Until all of it is durable, in one step with the record of the operation, every end but success
 //! puts the board back as it was.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scorehost_core::{EndpointSpec, Failure, ServiceName, VersionKey};
@@ -145,21 +144,19 @@ impl Execution {
     /// Waits until the reconciler has made every one of `keys` what is wanted.
     async fn settle(&self, keys: &[VersionKey], wanted: Wanted) -> Result<(), End> {
         let mut reports = self.inner.board.reports();
-        let mut phases: BTreeMap<&VersionKey, String> = BTreeMap::new();
+        let mut told = vec![0; keys.len()];
         loop {
             let reported = reports.borrow_and_update().clone();
             let mut open = 0;
-            for key in keys {
-                match (wanted, reported.get(key)) {
+            for (key, told) in keys.iter().zip(&mut told) {
+                let known = reported.get(key);
+                for phase in known.iter().flat_map(|known| &known.phases).skip(*told) {
+                    self.progress.phase(&self.named(key, phase));
+                    *told += 1;
+                }
+                match (wanted, known.map(|known| &known.observed)) {
                     (Wanted::Ready, Some(Observed::Ready)) | (Wanted::Gone, None) => {}
                     (Wanted::Ready, Some(Observed::Failed(failure))) => return Err(failure.clone().into()),
-                    (_, Some(Observed::Progressing { phase })) => {
-                        open += 1;
-                        if phases.get(key) != Some(phase) {
-                            self.progress.phase(&self.named(key, phase));
-                            phases.insert(key, phase.clone());
-                        }
-                    }
                     _ => open += 1,
                 }
             }
