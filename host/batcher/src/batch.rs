@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scorehost_core::{Deadline, Failure, NamedTensor, NamedTensors, OutputIndices, Tensor};
+use scorehost_core::{Deadline, Failure, NamedValue, NamedValues, OutputIndices, OutputSet, Value};
 use scorehost_telemetry::{Apart, Mixed};
 
-use crate::call::{Answer, QueuedCall};
+use crate::call::{Answer, QueuedCall, Wanted};
 use crate::lane::Lane;
 use crate::rows;
 
@@ -45,7 +45,7 @@ impl Turn {
 
 /// Runs one call.
 fn alone(lane: &Lane, (call, waited): Served) {
-    let (answer, took) = lane.run_rows(&call.inputs, &call.outputs, call.rows(), call.call.deadline);
+    let (answer, took) = lane.run_rows(&[&call.inputs], &call.wanted, call.rows(), call.call.deadline);
     lane.took(took);
     lane.statistics().ran(1, call.rows(), None);
     call.customer.charge(took);
@@ -57,12 +57,9 @@ fn alone(lane: &Lane, (call, waited): Served) {
 fn together(lane: &Lane, calls: Vec<Served>) {
     let rows: Vec<u64> = calls.iter().map(|(call, _)| call.rows()).collect();
     let all = rows.iter().sum();
-    let outputs = wanted(&calls);
+    let wanted = wanted(&calls);
     let inputs: Vec<_> = calls.iter().map(|(call, _)| &*call.inputs).collect();
-    // Calls that fit each other and were checked against the signature can always be joined.
-    let Ok(joined) = rows::join(&inputs) else { return one_by_one(lane, calls, Apart::Failed, Duration::ZERO) };
-    let (answer, took) = lane.run_rows(&joined, &outputs, all, last(&calls));
-    drop(joined);
+    let (answer, took) = lane.run_rows(&inputs, &wanted, all, last(&calls));
     let Ok(answer) = answer else { return one_by_one(lane, calls, Apart::Failed, took) };
     let Some(pieces) = divided(&answer, &rows) else { return one_by_one(lane, calls, Apart::Rows, took) };
     lane.statistics().ran(calls.len() as u64, all, Some(mixture(&calls)));
@@ -71,7 +68,7 @@ fn together(lane: &Lane, calls: Vec<Served>) {
     for ((call, waited), (index, rows)) in calls.into_iter().zip(rows.into_iter().enumerate()) {
         call.customer.charge(share(took, rows, all));
         call.customer.occupied(device, share(took, rows, all));
-        let answer = chosen(&call, &outputs, &answer, &pieces, index);
+        let answer = chosen(&call, &wanted.outputs, &answer, &pieces, index);
         call.answer(answer, waited);
     }
 }
@@ -81,19 +78,21 @@ fn last(calls: &[Served]) -> Option<Deadline> {
     calls.iter().map(|(call, _)| call.call.deadline).reduce(|one, other| Some(one?.max(other?))).flatten()
 }
 
-/// The outputs that any of the calls wants, in the signature's order.
-fn wanted(calls: &[Served]) -> OutputIndices {
-    let mut outputs: OutputIndices = calls.iter().flat_map(|(call, _)| call.outputs.iter().copied()).collect();
+/// The outputs that any of the calls wants, in the signature's order. What one of them reads in the host's memory stays on the device for
+/// none of them.
+fn wanted(calls: &[Served]) -> Wanted {
+    let mut outputs: OutputIndices = calls.iter().flat_map(|(call, _)| call.wanted.outputs.iter().copied()).collect();
     outputs.sort_unstable();
     outputs.dedup();
-    outputs
+    let keep = calls.iter().map(|(call, _)| call.wanted.keep).reduce(OutputSet::and).unwrap_or_default();
+    Wanted { outputs, keep }
 }
 
 /// Every output in pieces for the calls; `None` where an output has not a row for each row of the inputs.
-fn divided(outputs: &NamedTensors, rows: &[u64]) -> Option<Vec<Vec<Tensor>>> {
+fn divided(outputs: &NamedValues, rows: &[u64]) -> Option<Vec<Vec<Value>>> {
     let all = rows.iter().sum();
     let divide =
-        |output: &NamedTensor| rows::has(&output.tensor, all).then(|| rows::split(&output.tensor, rows).ok()).flatten();
+        |output: &NamedValue| rows::has(&output.value, all).then(|| rows::split(&output.value, rows).ok()).flatten();
     outputs.iter().map(divide).collect()
 }
 
@@ -101,17 +100,17 @@ fn divided(outputs: &NamedTensors, rows: &[u64]) -> Option<Vec<Vec<Tensor>>> {
 fn chosen(
     call: &QueuedCall,
     made: &OutputIndices,
-    outputs: &NamedTensors,
-    pieces: &[Vec<Tensor>],
+    outputs: &NamedValues,
+    pieces: &[Vec<Value>],
     index: usize,
 ) -> Answer {
     let output = |wanted: &usize| {
         let place = made.binary_search(wanted).ok()?;
         let name = Arc::clone(&outputs.get(place)?.name);
-        Some(NamedTensor { name, tensor: pieces.get(place)?.get(index)?.clone() })
+        Some(NamedValue { name, value: pieces.get(place)?.get(index)?.clone() })
     };
     let missing = || Failure::internal("a batch has fewer outputs than it was asked for");
-    call.outputs.iter().map(output).collect::<Option<_>>().ok_or_else(missing)
+    call.wanted.outputs.iter().map(output).collect::<Option<_>>().ok_or_else(missing)
 }
 
 /// Tells every version whose model's runs are counted as its executions.
@@ -170,7 +169,7 @@ fn retry(lane: &Lane, (call, waited): Served, spent: Duration) -> bool {
         call.answer(Err(error.into()), waited);
         return false;
     }
-    let (answer, took) = lane.run_rows(&call.inputs, &call.outputs, call.rows(), call.call.deadline);
+    let (answer, took) = lane.run_rows(&[&call.inputs], &call.wanted, call.rows(), call.call.deadline);
     lane.statistics().ran(1, call.rows(), None);
     call.customer.occupied(lane.graph().device(), took);
     call.customer.charge(if answer.is_err() { took + spent } else { took });

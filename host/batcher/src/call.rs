@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use scorehost_core::{CallContext, Failure, ModelId, NamedTensors, OutputIndices};
+use scorehost_core::{CallContext, Failure, ModelId, NamedValues, OutputIndices, OutputSet};
 use tokio::sync::oneshot;
 
 use crate::config::BatchConfig;
@@ -13,7 +13,16 @@ use crate::lane::Lane;
 use crate::{DispatchError, QueueLimits, rows};
 
 /// What comes of a call.
-pub(crate) type Answer = Result<NamedTensors, Failure>;
+pub(crate) type Answer = Result<NamedValues, Failure>;
+
+/// What a call wants of a graph's outputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Their places in the signature, in the order wanted.
+    pub(crate) outputs: OutputIndices,
+    /// Those that may stay on the device.
+    pub(crate) keep: OutputSet,
+}
 
 const WAITING: u8 = 0;
 const STARTED: u8 = 1;
@@ -50,8 +59,8 @@ pub(crate) struct QueuedCall {
     pub(crate) customer: Arc<Customer>,
     pub(crate) model: ModelId,
     /// In the signature's order where they can be merged.
-    pub(crate) inputs: NamedTensors,
-    pub(crate) outputs: OutputIndices,
+    pub(crate) inputs: NamedValues,
+    pub(crate) wanted: Wanted,
     pub(crate) call: CallContext,
     pub(crate) progress: Arc<Progress>,
     pub(crate) answer: oneshot::Sender<Answer>,

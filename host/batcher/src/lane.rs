@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use scorehost_core::{Clock, Deadline, Failure, Graph, NamedTensor};
+use scorehost_core::{Clock, Deadline, Failure, Graph, NamedValue};
 use scorehost_telemetry::{BatchStatistics, CostEstimate, Typical};
 
-use crate::call::{Answer, Mergeable};
+use crate::call::{Answer, Mergeable, Wanted};
 use crate::config::{BatchConfig, RowsFrom};
 use crate::curve::{Bounds, CostCurve};
 use crate::rows;
@@ -78,7 +78,7 @@ impl Lane {
     }
 
     /// Rows that one run with such a call may have.
-    pub(crate) fn limit(&self, mergeable: &Mergeable, inputs: &[NamedTensor]) -> u64 {
+    pub(crate) fn limit(&self, mergeable: &Mergeable, inputs: &[NamedValue]) -> u64 {
         self.curve(rows::bytes(inputs), mergeable.rows).limit(&self.bounds(mergeable))
     }
 
@@ -94,24 +94,24 @@ impl Lane {
     }
 
     /// Runs one call, blocking, and measures it. A panic ends this run only.
-    pub(crate) fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> (Answer, Duration) {
-        let (answer, took) = self.timed(inputs, outputs, None);
+    pub(crate) fn run(&self, inputs: &[NamedValue], wanted: &Wanted) -> (Answer, Duration) {
+        let (answer, took) = self.timed(&[inputs], wanted, None);
         self.takes.record(took);
         (answer, took)
     }
 
-    /// Runs `rows` rows of one call or several, in the same way; stopped at `until` where the device can.
+    /// Runs `rows` rows of one call or several as one, in the same way; stopped at `until` where the device can.
     pub(crate) fn run_rows(
         &self,
-        inputs: &[NamedTensor],
-        outputs: &[usize],
+        calls: &[&[NamedValue]],
+        wanted: &Wanted,
         rows: u64,
         until: Option<Deadline>,
     ) -> (Answer, Duration) {
-        let (answer, took) = self.timed(inputs, outputs, until);
+        let (answer, took) = self.timed(calls, wanted, until);
         // A failure may end early and says nothing about the time.
         if answer.is_ok() {
-            let width = width(rows::bytes(inputs), rows);
+            let width = width(bytes(calls), rows);
             self.curves.lock().entry(width).or_default().record(rows, took);
         }
         (answer, took)
@@ -122,17 +122,23 @@ impl Lane {
         self.takes.record(took);
     }
 
-    fn timed(&self, inputs: &[NamedTensor], outputs: &[usize], until: Option<Deadline>) -> (Answer, Duration) {
+    fn timed(&self, calls: &[&[NamedValue]], wanted: &Wanted, until: Option<Deadline>) -> (Answer, Duration) {
         let start = self.clock.now();
-        let run = catch_unwind(AssertUnwindSafe(|| self.graph.run_until(inputs, outputs, until)));
+        let run = || self.graph.run_calls(calls, &wanted.outputs, wanted.keep, until);
+        let run = catch_unwind(AssertUnwindSafe(run));
         let took = self.since(start);
-        self.cost.record(rows::bytes(inputs), took);
+        self.cost.record(bytes(calls), took);
         (run.unwrap_or_else(|panic| Err(Failure::of_panic(&*panic))), took)
     }
 
     fn since(&self, start: Instant) -> Duration {
         self.clock.now().saturating_duration_since(start)
     }
+}
+
+/// Bytes of the inputs of all calls.
+fn bytes(calls: &[&[NamedValue]]) -> usize {
+    calls.iter().map(|inputs| rows::bytes(inputs)).sum()
 }
 
 /// The group of rows of so many bytes.

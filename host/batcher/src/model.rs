@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scorehost_core::{
-    BatchTerms, BoxFuture, CallContext, Deadline, DynamicTerms, ModelId, ModelMetadata, NamedTensors, OutputIndices,
-    Priority, SignatureError,
+    BatchTerms, BoxFuture, CallContext, Deadline, DynamicTerms, MemoryId, ModelId, ModelMetadata, NamedTensors,
+    NamedValue, NamedValues, OutputIndices, OutputSet, Priority, SignatureError,
 };
 use scorehost_core::{Failure, Model};
 use scorehost_telemetry::trace::{self, Recording};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::call::{Answer, Mergeable, Progress, QueuedCall};
+use crate::call::{Answer, Mergeable, Progress, QueuedCall, Wanted};
 use crate::config::BatchConfig;
 use crate::customer::Customer;
 use crate::lane::Lane;
@@ -75,12 +75,12 @@ impl DispatchedModel {
         span
     }
 
-    fn check(&self, inputs: &NamedTensors, outputs: &[Arc<str>]) -> Result<OutputIndices, DispatchError> {
+    fn check(&self, inputs: &NamedValues, outputs: &[Arc<str>]) -> Result<OutputIndices, DispatchError> {
         let refuse = |error: SignatureError| DispatchError::Signature { model: self.metadata.id.clone(), error };
         let signature = &self.metadata.signature;
         signature.check_inputs(inputs).map_err(refuse)?;
         if let Some(most) = self.most_rows {
-            let rows = inputs.iter().filter_map(|input| input.tensor.shape().first().copied()).max().unwrap_or(0);
+            let rows = inputs.iter().filter_map(|input| input.value.shape().first().copied()).max().unwrap_or(0);
             if rows > most {
                 return Err(DispatchError::TooManyRows { model: self.metadata.id.clone(), rows, most });
             }
@@ -88,8 +88,21 @@ impl DispatchedModel {
         signature.output_indices(outputs).map_err(refuse)
     }
 
+    async fn call(&self, inputs: NamedValues, outputs: &[Arc<str>], keep: OutputSet, call: &CallContext) -> Answer {
+        let wanted = Wanted { outputs: self.check(&inputs, outputs)?, keep };
+        let span = self.span(call);
+        let answer = if self.lane.cost().within(rows::bytes(&inputs), self.inline_limit) {
+            let (answer, took) = self.lane.run(&inputs, &wanted);
+            self.customer.occupied(self.lane.graph().device(), took);
+            answer
+        } else {
+            self.hand_over(inputs, wanted, call).await
+        };
+        finish(span, answer)
+    }
+
     /// Queues the call and waits for its turn, its answer, its deadline or the longest wait, whichever is first.
-    async fn hand_over(&self, inputs: NamedTensors, outputs: OutputIndices, call: &CallContext) -> Answer {
+    async fn hand_over(&self, inputs: NamedValues, wanted: Wanted, call: &CallContext) -> Answer {
         let (answer, answered) = oneshot::channel();
         let progress = Arc::new(Progress::default());
         let model = self.metadata.id.clone();
@@ -106,7 +119,7 @@ impl DispatchedModel {
             customer: Arc::clone(&self.customer),
             model,
             inputs,
-            outputs,
+            wanted,
             call,
             progress: Arc::clone(&progress),
             answer,
@@ -121,7 +134,7 @@ impl DispatchedModel {
 
     /// How a call can be merged: the deployment wants it, the graph has not shown that it cannot, and all inputs have the same rows, fewer than a run
     /// may have.
-    fn mergeable(&self, inputs: &NamedTensors) -> Option<Mergeable> {
+    fn mergeable(&self, inputs: &NamedValues) -> Option<Mergeable> {
         let Merging { config, group } = self.merging.as_ref().filter(|merging| self.lane.merges(&merging.config))?;
         let rows = rows::common(inputs).filter(|rows| *rows < config.max_rows)?;
         Some(Mergeable { config: Arc::clone(config), group: *group, rows })
@@ -193,18 +206,25 @@ impl Model for DispatchedModel {
         inputs: NamedTensors,
         outputs: &'a [Arc<str>],
         call: &'a CallContext,
-    ) -> BoxFuture<'a, Answer> {
+    ) -> BoxFuture<'a, Result<NamedTensors, Failure>> {
         Box::pin(async move {
-            let outputs = self.check(&inputs, outputs)?;
-            let span = self.span(call);
-            let answer = if self.lane.cost().within(rows::bytes(&inputs), self.inline_limit) {
-                let (answer, took) = self.lane.run(&inputs, &outputs);
-                self.customer.occupied(self.lane.graph().device(), took);
-                answer
-            } else {
-                self.hand_over(inputs, outputs, call).await
-            };
-            finish(span, answer)
+            let inputs = inputs.into_iter().map(NamedValue::from).collect();
+            let answer = self.call(inputs, outputs, OutputSet::NONE, call).await?;
+            answer.into_iter().map(NamedValue::fetch).collect()
         })
+    }
+
+    fn memory(&self) -> Option<MemoryId> {
+        self.lane.graph().memory()
+    }
+
+    fn run_values<'a>(
+        &'a self,
+        inputs: NamedValues,
+        outputs: &'a [Arc<str>],
+        keep: OutputSet,
+        call: &'a CallContext,
+    ) -> BoxFuture<'a, Answer> {
+        Box::pin(self.call(inputs, outputs, keep, call))
     }
 }

@@ -17,6 +17,8 @@ pub enum Copied {
     FromGuest,
     /// Tensors whose bytes do not lie where a device or an operation can read them.
     Align,
+    /// Inputs of a model into a device's memory.
+    ToDevice,
     /// Results of a model out of the device's memory.
     Result,
     /// Small tensors into the buffer of the response's head.
@@ -25,7 +27,8 @@ pub enum Copied {
 
 impl Copied {
     /// Every place, in declaration order.
-    pub const ALL: [Self; 6] = [Self::Body, Self::ToGuest, Self::FromGuest, Self::Align, Self::Result, Self::Response];
+    pub const ALL: [Self; 7] =
+        [Self::Body, Self::ToGuest, Self::FromGuest, Self::Align, Self::ToDevice, Self::Result, Self::Response];
 
     /// Snake-case name: the metric's label.
     #[must_use]
@@ -35,6 +38,7 @@ impl Copied {
             Self::ToGuest => "to_guest",
             Self::FromGuest => "from_guest",
             Self::Align => "align",
+            Self::ToDevice => "to_device",
             Self::Result => "result",
             Self::Response => "response",
         }

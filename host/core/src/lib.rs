@@ -17,6 +17,7 @@ mod seam;
 mod signature;
 mod tensor;
 mod trace;
+mod value;
 
 pub use call::{CallContext, Chain, Header, Headers, Priority, RawRequest, RawResponse};
 pub use clock::{Clock, Deadline, SystemClock};
@@ -37,3 +38,6 @@ pub use seam::{
 pub use signature::{BatchTerms, DynamicTerms, ModelMetadata, OutputIndices, Signature, SignatureError, TensorSpec};
 pub use tensor::{NamedTensor, Shape, Tensor, TensorError};
 pub use trace::{TraceContext, TraceParentError};
+pub use value::{
+    Described, DeviceMemory, DeviceTensor, MemoryId, Named, NamedValue, NamedValues, OutputSet, Value, joined,
+};

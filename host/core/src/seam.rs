@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    BatchTerms, CallContext, Deadline, DeviceKind, Failure, Headers, ModelId, ModelMetadata, NamedTensor, RawRequest,
-    RawResponse, ServiceName, Signature, Tensor,
+    BatchTerms, CallContext, Deadline, DeviceKind, Failure, Headers, MemoryId, ModelId, ModelMetadata, NamedTensor,
+    NamedValue, NamedValues, OutputSet, RawRequest, RawResponse, ServiceName, Signature, Tensor, joined,
 };
 
 /// A boxed future that may move between threads.
@@ -41,6 +41,26 @@ pub trait Graph: Send + Sync {
     ) -> Result<NamedTensors, Failure> {
         let _ = until;
         self.run(inputs, outputs)
+    }
+    /// The memory in which its values may stay from one call to the next; `None` is the host's.
+    fn memory(&self) -> Option<MemoryId> {
+        None
+    }
+    /// Runs alike calls as one, behind each other along dimension 0, as [`Graph::run_until`] does. Inputs may be in any memory. Outputs in
+    /// `keep` may stay in [`Graph::memory`]: the room there decides.
+    ///
+    /// # Errors
+    /// Those of [`Graph::run_until`], and `Unavailable` where an input is on another device that is lost.
+    fn run_calls(
+        &self,
+        calls: &[&[NamedValue]],
+        outputs: &[usize],
+        keep: OutputSet,
+        until: Option<Deadline>,
+    ) -> Result<NamedValues, Failure> {
+        let _ = keep;
+        let inputs = joined(calls)?;
+        Ok(self.run_until(&inputs, outputs, until)?.into_iter().map(NamedValue::from).collect())
     }
     /// Bytes of weights and device memory that the graph holds, as far as they are known.
     fn memory_bytes(&self) -> u64;
@@ -80,6 +100,25 @@ pub trait Model: Send + Sync {
         outputs: &'a [Arc<str>],
         call: &'a CallContext,
     ) -> BoxFuture<'a, Result<NamedTensors, Failure>>;
+    /// The memory in which its outputs may stay; `None` is the host's.
+    fn memory(&self) -> Option<MemoryId> {
+        None
+    }
+    /// The same with inputs in any memory, and outputs in `keep` (by their place in the signature) left in [`Model::memory`] where
+    /// there is room.
+    fn run_values<'a>(
+        &'a self,
+        inputs: NamedValues,
+        outputs: &'a [Arc<str>],
+        keep: OutputSet,
+        call: &'a CallContext,
+    ) -> BoxFuture<'a, Result<NamedValues, Failure>> {
+        let _ = keep;
+        Box::pin(async move {
+            let inputs = inputs.into_iter().map(NamedValue::fetch).collect::<Result<_, _>>()?;
+            Ok(self.run(inputs, outputs, call).await?.into_iter().map(NamedValue::from).collect())
+        })
+    }
 }
 
 /// The files registered with a model. `registry` implements it.

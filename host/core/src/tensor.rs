@@ -99,7 +99,7 @@ impl NamedTensor {
 }
 
 /// Product of dimensions.
-fn count(shape: &[u64]) -> Result<u64, TensorError> {
+pub(crate) fn count(shape: &[u64]) -> Result<u64, TensorError> {
     // A zero anywhere makes the product zero whatever the order, so it must not be hidden by an overflow before it.
     if shape.contains(&0) {
         return Ok(0);

@@ -2,6 +2,7 @@
 //! which calls run side by side.
 
 mod context;
+mod kept;
 mod plans;
 
 use std::sync::Arc;
@@ -9,15 +10,19 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use context::Context;
+use context::{Context, Destination, Output, Part, Parts};
+use kept::Kept;
 use parking_lot::{Condvar, Mutex};
 use plans::{Plans, Ready};
-use scorehost_core::{DeviceKind, Failure, NamedTensor, NamedTensors, Shape, Signature, Tensor, TensorSpec};
+use scorehost_core::{
+    Copied, Deadline, DeviceKind, DeviceMemory, DeviceTensor, Failure, MemoryId, NamedTensor, NamedTensors, NamedValue,
+    NamedValues, OutputSet, Shape, Signature, Tensor, TensorSpec, Value,
+};
 use scorehost_graph::{Fold, Model};
-use scorehost_plan::{Cost, Style, common_rows, with_rows};
+use scorehost_plan::{Cost, Port, Style, common_rows, with_rows};
 
 use crate::OpenClError;
-use crate::driver::Device;
+use crate::driver::{Device, Queue};
 
 /// The platform name of the Open Inference Protocol.
 const PLATFORM: &str = "scorehost_opencl";
@@ -50,6 +55,8 @@ pub struct OpenClGraph {
     contexts: Mutex<Contexts>,
     returned: Condvar,
     plans: Plans,
+    /// Copies values that stayed on the device to the host.
+    reader: Arc<Queue>,
 }
 
 #[derive(Default)]
@@ -72,6 +79,7 @@ pub(crate) fn load(device: &Arc<Device>, model: &Model, options: LoadOptions) ->
         contexts: Mutex::default(),
         returned: Condvar::new(),
         plans,
+        reader: Arc::new(Queue::new(device, false)?),
         batch,
         options,
     };
@@ -125,64 +133,121 @@ impl OpenClGraph {
         self.returned.notify_one();
     }
 
-    /// Tensors in the signature's order.
-    fn ordered<'t>(&self, inputs: &'t [NamedTensor]) -> Result<Vec<&'t Tensor>, OpenClError> {
+    /// Every call's inputs in the signature's order, with the shapes that they have together.
+    fn ordered<'v>(&self, calls: &[&'v [NamedValue]]) -> Result<(Vec<Shape>, Vec<Vec<&'v Value>>), OpenClError> {
+        let mut shapes: Vec<Shape> = Vec::with_capacity(self.signature.inputs.len());
+        let mut inputs = Vec::with_capacity(self.signature.inputs.len());
+        for spec in &self.signature.inputs {
+            let mut values = Vec::with_capacity(calls.len());
+            for call in calls {
+                values.push(self.input(spec, call)?);
+            }
+            let mut shape = values.first().map(|value| Shape::from(value.shape())).unwrap_or_default();
+            if let ([_, others @ ..], Some(rows)) = (&*values, shape.first_mut()) {
+                *rows += others.iter().filter_map(|value| value.shape().first()).sum::<u64>();
+            }
+            shapes.push(shape);
+            inputs.push(values);
+        }
+        Ok((shapes, inputs))
+    }
+
+    fn input<'v>(&self, spec: &TensorSpec, call: &'v [NamedValue]) -> Result<&'v Value, OpenClError> {
         let names = |all: &mut dyn Iterator<Item = &str>| all.collect::<Vec<_>>().join(", ");
         let mismatch = || OpenClError::Inputs {
             expected: names(&mut self.signature.inputs.iter().map(|spec| &*spec.name)),
-            actual: names(&mut inputs.iter().map(|input| &*input.name)),
+            actual: names(&mut call.iter().map(|input| &*input.name)),
         };
-        if inputs.len() != self.signature.inputs.len() {
-            return Err(mismatch());
+        let found = call.iter().find(|input| input.name == spec.name);
+        let value = &found.filter(|_| call.len() == self.signature.inputs.len()).ok_or_else(mismatch)?.value;
+        if value.dtype() != spec.dtype {
+            let (name, actual) = (spec.name.to_string(), value.dtype());
+            return Err(OpenClError::InputType { name, expected: spec.dtype, actual });
         }
-        let mut ordered = Vec::with_capacity(inputs.len());
-        for spec in &self.signature.inputs {
-            let tensor = &inputs.iter().find(|input| input.name == spec.name).ok_or_else(mismatch)?.tensor;
-            if tensor.dtype() != spec.dtype {
-                let (name, actual) = (spec.name.to_string(), tensor.dtype());
-                return Err(OpenClError::InputType { name, expected: spec.dtype, actual });
-            }
-            ordered.push(tensor);
-        }
-        Ok(ordered)
+        Ok(value)
     }
 
-    fn execute(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Result<NamedTensors, OpenClError> {
+    fn parts<'v>(&self, values: &[&'v Value]) -> Result<Parts<'v>, Failure> {
+        values.iter().map(|value| self.part(value)).collect()
+    }
+
+    /// Where the elements of an input are: here, or in the host's memory, to which another device's come first.
+    fn part<'v>(&self, value: &'v Value) -> Result<Part<'v>, Failure> {
+        let here = match value {
+            Value::Device(tensor) => Kept::of(tensor, &self.device),
+            Value::Host(_) => None,
+        };
+        if let Some((buffer, offset)) = here {
+            return Ok(Part::Device { buffer, offset, bytes: value.byte_len() });
+        }
+        let bytes = value.fetch()?.data().clone();
+        Copied::ToDevice.count(bytes.len());
+        Ok(Part::Host(bytes))
+    }
+
+    fn execute(&self, calls: &[&[NamedValue]], outputs: &[usize], keep: OutputSet) -> Result<NamedValues, Failure> {
         self.device.check()?;
-        let tensors = self.ordered(inputs)?;
-        let shapes: Vec<Shape> = tensors.iter().map(|tensor| Shape::from(tensor.shape())).collect();
+        let (shapes, values) = self.ordered(calls)?;
         let rows = if self.options.batches && self.batch.is_ok() { common_rows(&shapes) } else { None };
         let ready = self.plans.get(&rows.map_or_else(|| shapes.clone(), |rows| filled_up(&shapes, rows)))?;
+        let inputs: Vec<Parts<'_>> = values.iter().map(|values| self.parts(values)).collect::<Result<_, _>>()?;
+        let mut made: Vec<Output> = outputs.iter().map(|index| self.output(&ready, *index, rows, keep)).collect();
         let mut context = self.take()?;
         self.device.running.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        let result = context.run(&ready, &tensors, outputs);
+        let result = context.run(&ready, &inputs, &mut made);
         self.device.busy_micros.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.device.running.fetch_sub(1, Ordering::Relaxed);
         self.give_back(context);
-        let tensor = |(index, bytes): (&usize, Vec<u8>)| self.output(&ready, *index, bytes, rows);
-        outputs.iter().zip(result?).map(tensor).collect()
+        result?;
+        made.into_iter().map(|output| self.value(&ready, output, rows)).collect()
     }
 
-    fn output(
-        &self,
-        ready: &Ready,
-        index: usize,
-        mut bytes: Vec<u8>,
-        rows: Option<u64>,
-    ) -> Result<NamedTensor, OpenClError> {
+    /// Where an output of a run goes; `keep` are those that may stay here.
+    fn output(&self, ready: &Ready, index: usize, rows: Option<u64>, keep: OutputSet) -> Output {
         let port = &ready.plan.outputs[index];
-        let name = self.signature.outputs[index].name.clone();
-        if let Some(constant) = &port.constant {
-            return Ok(NamedTensor::new(name, constant.clone()));
-        }
-        let mut shape = port.shape.clone();
-        if let (Some(rows), Some(first)) = (rows, shape.first_mut()) {
-            bytes.truncate(bytes.len().checked_div(*first as usize).unwrap_or(0) * rows as usize);
-            *first = rows;
-        }
-        Ok(NamedTensor::new(name, Tensor::new(port.dtype, shape, Bytes::from(bytes))?))
+        let host = |bytes: u64| Destination::Host(vec![0; bytes as usize]);
+        let to = match shown(port, rows).1 {
+            _ if port.constant.is_some() => Destination::Constant,
+            bytes if keep.has(index) && bytes > 0 => {
+                Kept::new(&self.device, &self.reader, bytes).map_or_else(|| host(bytes), Destination::Device)
+            }
+            bytes => host(bytes),
+        };
+        Output { index, to }
     }
+
+    fn value(&self, ready: &Ready, output: Output, rows: Option<u64>) -> Result<NamedValue, Failure> {
+        let port = &ready.plan.outputs[output.index];
+        let name = self.signature.outputs[output.index].name.clone();
+        let shape = shown(port, rows).0;
+        let value = match (output.to, &port.constant) {
+            (Destination::Constant, constant) => Value::Host(constant.clone().ok_or_else(|| no_constant(&name))?),
+            (Destination::Host(bytes), _) => {
+                Copied::Result.count(bytes.len());
+                Value::Host(Tensor::new(port.dtype, shape, Bytes::from(bytes))?)
+            }
+            (Destination::Device(kept), _) => {
+                let memory: Arc<dyn DeviceMemory> = Arc::new(kept);
+                Value::Device(DeviceTensor::new(port.dtype, shape, memory, 0)?)
+            }
+        };
+        Ok(NamedValue { name, value })
+    }
+}
+
+fn no_constant(name: &str) -> Failure {
+    Failure::internal(format!("output '{name}' is no constant"))
+}
+
+/// Shape and bytes of an output without the rows that only fill up its batch bucket.
+fn shown(port: &Port, rows: Option<u64>) -> (Shape, u64) {
+    let (mut shape, mut bytes) = (port.shape.clone(), port.bytes);
+    if let (Some(rows), Some(first)) = (rows, shape.first_mut()) {
+        bytes = bytes.checked_div(*first).unwrap_or(0) * rows;
+        *first = rows;
+    }
+    (shape, bytes)
 }
 
 /// The same shapes with the rows of the batch bucket: as they are up to 8, then multiples of an eighth of the next power of two.
@@ -201,7 +266,22 @@ impl scorehost_core::Graph for OpenClGraph {
     }
 
     fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Result<NamedTensors, Failure> {
-        Ok(self.execute(inputs, outputs)?)
+        let inputs: NamedValues = inputs.iter().cloned().map(NamedValue::from).collect();
+        self.execute(&[&inputs], outputs, OutputSet::NONE)?.into_iter().map(NamedValue::fetch).collect()
+    }
+
+    fn memory(&self) -> Option<MemoryId> {
+        Some(self.device.memory.clone())
+    }
+
+    fn run_calls(
+        &self,
+        calls: &[&[NamedValue]],
+        outputs: &[usize],
+        keep: OutputSet,
+        _: Option<Deadline>,
+    ) -> Result<NamedValues, Failure> {
+        self.execute(calls, outputs, keep)
     }
 
     fn memory_bytes(&self) -> u64 {

@@ -113,7 +113,7 @@ pub(crate) fn report(device: &Device) -> DeviceReport {
 /// What a device does at the moment.
 pub(crate) fn load(device: &Device) -> DeviceLoad {
     DeviceLoad {
-        name: format!("opencl:{}", device.number),
+        name: device.memory.to_string(),
         used_bytes: device.used(),
         limit_bytes: device.limit(),
         busy_seconds: device.busy_micros.load(Ordering::Relaxed) as f64 / 1e6,

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use scorehost_core::{BoxFuture, CallContext, Failure, LogLevel, Logs, Model, ModelId, ModelMetadata, NamedTensors};
+use scorehost_core::{
+    BoxFuture, CallContext, Failure, LogLevel, Logs, MemoryId, Model, ModelId, ModelMetadata, Named, NamedTensors,
+    NamedValues, OutputSet,
+};
 
+use crate::resident::Use;
 use crate::{Pin, Resident};
 
 /// A deployment that hears of evictions and reloads of its model: its service's log.
@@ -48,15 +52,22 @@ impl KeptModel {
         Arc::new(Self { model, graph, _audience: audience, _pin: pin })
     }
 
-    async fn held(
-        &self,
-        inputs: NamedTensors,
-        outputs: &[Arc<str>],
-        call: &CallContext,
-    ) -> Result<NamedTensors, Failure> {
-        let _held = self.graph.acquire(call.deadline).await?;
+    /// Whether a call has to wait until the graph is here and kept here for it.
+    fn must_hold(&self, inputs: &[impl Named], outputs: &[Arc<str>]) -> bool {
+        let safe = self.graph.is_loaded() && !self.graph.shared.is_pressed();
+        if safe {
+            self.graph.touch();
+            return false;
+        }
+        // A call that is refused anyway must not push others out of memory.
+        let signature = &self.metadata().signature;
+        signature.check_inputs(inputs).is_ok() && signature.output_indices(outputs).is_ok()
+    }
+
+    async fn hold(&self, call: &CallContext) -> Result<Use, Failure> {
+        let held = self.graph.acquire(call.deadline).await?;
         self.graph.touch();
-        self.model.run(inputs, outputs, call).await
+        Ok(held)
     }
 }
 
@@ -71,17 +82,32 @@ impl Model for KeptModel {
         outputs: &'a [Arc<str>],
         call: &'a CallContext,
     ) -> BoxFuture<'a, Result<NamedTensors, Failure>> {
-        let safe = self.graph.is_loaded() && !self.graph.shared.is_pressed();
-        if safe {
-            self.graph.touch();
+        if !self.must_hold(&inputs, outputs) {
             return self.model.run(inputs, outputs, call);
         }
-        // A call that is refused anyway must not push others out of memory.
-        let signature = &self.metadata().signature;
-        let refused = signature.check_inputs(&inputs).is_err() || signature.output_indices(outputs).is_err();
-        if refused {
-            return self.model.run(inputs, outputs, call);
+        Box::pin(async move {
+            let _held = self.hold(call).await?;
+            self.model.run(inputs, outputs, call).await
+        })
+    }
+
+    fn memory(&self) -> Option<MemoryId> {
+        self.model.memory()
+    }
+
+    fn run_values<'a>(
+        &'a self,
+        inputs: NamedValues,
+        outputs: &'a [Arc<str>],
+        keep: OutputSet,
+        call: &'a CallContext,
+    ) -> BoxFuture<'a, Result<NamedValues, Failure>> {
+        if !self.must_hold(&inputs, outputs) {
+            return self.model.run_values(inputs, outputs, keep, call);
         }
-        Box::pin(self.held(inputs, outputs, call))
+        Box::pin(async move {
+            let _held = self.hold(call).await?;
+            self.model.run_values(inputs, outputs, keep, call).await
+        })
     }
 }

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Weak, mpsc};
 
 use parking_lot::{Mutex, RwLock};
-use scorehost_core::{Deadline, DeviceKind, Digest, Failure, Graph, ModelId, NamedTensor, NamedTensors, Signature};
+use scorehost_core::{
+    Deadline, DeviceKind, Digest, Failure, Graph, MemoryId, ModelId, NamedTensor, NamedTensors, NamedValue,
+    NamedValues, OutputSet, Signature,
+};
 use tokio::sync::watch;
 
 use crate::model::Audience;
@@ -210,6 +213,19 @@ impl Resident {
         }
     }
 
+    /// Runs something on the graph, which is given up where its device turns out to be lost.
+    fn run_here<T>(&self, run: impl FnOnce(&dyn Graph) -> Result<T, Failure>) -> Result<T, Failure> {
+        let _running = Running::new(self);
+        let graph = self.here()?;
+        let answer = run(&*graph);
+        if answer.is_err()
+            && let Err(reason) = graph.health()
+        {
+            self.lose(&graph, &reason);
+        }
+        answer
+    }
+
     /// The graph, also where no use holds it: a call that a worker runs after its caller has left.
     fn here(&self) -> Result<Arc<dyn Graph>, Failure> {
         if let Some(graph) = &*self.graph.read() {
@@ -249,15 +265,21 @@ impl Graph for Resident {
         outputs: &[usize],
         until: Option<Deadline>,
     ) -> Result<NamedTensors, Failure> {
-        let _running = Running::new(self);
-        let graph = self.here()?;
-        let answer = graph.run_until(inputs, outputs, until);
-        if answer.is_err()
-            && let Err(reason) = graph.health()
-        {
-            self.lose(&graph, &reason);
-        }
-        answer
+        self.run_here(|graph| graph.run_until(inputs, outputs, until))
+    }
+
+    fn memory(&self) -> Option<MemoryId> {
+        self.graph.read().as_ref()?.memory()
+    }
+
+    fn run_calls(
+        &self,
+        calls: &[&[NamedValue]],
+        outputs: &[usize],
+        keep: OutputSet,
+        until: Option<Deadline>,
+    ) -> Result<NamedValues, Failure> {
+        self.run_here(|graph| graph.run_calls(calls, outputs, keep, until))
     }
 
     fn report(&self) -> Option<String> {

@@ -1,11 +1,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
+use scorehost_core::joined;
 
 use super::*;
 
-fn named(name: &str, tensor: Tensor) -> NamedTensor {
-    NamedTensor::new(name, tensor)
+fn named(name: &str, tensor: Tensor) -> NamedValue {
+    NamedValue { name: name.into(), value: tensor.into() }
+}
+
+fn data(value: &Value) -> Bytes {
+    value.fetch().unwrap().data().clone()
 }
 
 fn numbers(shape: &[u64], values: &[f32]) -> Tensor {
@@ -41,20 +46,20 @@ fn calls_are_alike_where_they_differ_in_their_rows() {
 fn strings_are_joined_and_split_again() {
     let one = [named("w", words(&[1, 2], &["a", ""]))];
     let two = [named("w", words(&[2, 2], &["bc", "def", "g", "hi"]))];
-    let joined = join(&[&one, &two]).unwrap();
+    let joined = joined(&[&one, &two]).unwrap();
     assert_eq!(joined[0].tensor.shape(), [3, 2]);
-    let pieces = split(&joined[0].tensor, &[1, 2]).unwrap();
-    assert_eq!((pieces[0].data(), pieces[1].data()), (one[0].tensor.data(), two[0].tensor.data()));
+    let pieces = split(&joined[0].tensor.clone().into(), &[1, 2]).unwrap();
+    assert_eq!((data(&pieces[0]), data(&pieces[1])), (data(&one[0].value), data(&two[0].value)));
 }
 
 #[test]
 fn pieces_share_the_bytes_of_the_whole() {
     let whole = numbers(&[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-    let pieces = split(&whole, &[1, 2]).unwrap();
-    assert_eq!(pieces[1].data().as_ptr(), whole.data()[8..].as_ptr());
+    let pieces = split(&whole.clone().into(), &[1, 2]).unwrap();
+    assert_eq!(data(&pieces[1]).as_ptr(), whole.data()[8..].as_ptr());
     let whole = words(&[3], &["a", "bc", "def"]);
-    let pieces = split(&whole, &[2, 1]).unwrap();
-    assert_eq!(pieces[1].data().as_ptr(), whole.data()[11..].as_ptr());
+    let pieces = split(&whole.clone().into(), &[2, 1]).unwrap();
+    assert_eq!(data(&pieces[1]).as_ptr(), whole.data()[11..].as_ptr());
 }
 
 proptest! {
@@ -62,19 +67,19 @@ proptest! {
     fn what_was_joined_is_split_into_the_same(
         calls in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..12), 1..8),
     ) {
-        let tensors: Vec<[NamedTensor; 2]> = calls.iter().map(|bytes| {
+        let tensors: Vec<[NamedValue; 2]> = calls.iter().map(|bytes| {
             let rows = bytes.len() as u64;
             let strings: Vec<Vec<u8>> = bytes.iter().map(|byte| vec![*byte; usize::from(*byte % 5)]).collect();
             let numbers = Tensor::new(DType::U8, [rows].as_slice(), bytes.clone().into()).unwrap();
             [named("n", numbers), named("s", Tensor::from_byte_strings([rows].as_slice(), strings).unwrap())]
         }).collect();
-        let joined = join(&tensors.iter().map(|call| &call[..]).collect::<Vec<_>>()).unwrap();
+        let joined = joined(&tensors.iter().map(|call| &call[..]).collect::<Vec<_>>()).unwrap();
         let rows: Vec<u64> = calls.iter().map(|bytes| bytes.len() as u64).collect();
         for (index, whole) in joined.iter().enumerate() {
-            let pieces = split(&whole.tensor, &rows).unwrap();
+            let pieces = split(&whole.tensor.clone().into(), &rows).unwrap();
             for (piece, call) in pieces.iter().zip(&tensors) {
-                prop_assert_eq!(piece.data(), call[index].tensor.data());
-                prop_assert_eq!(piece.shape(), call[index].tensor.shape());
+                prop_assert_eq!(data(piece), data(&call[index].value));
+                prop_assert_eq!(piece.shape(), call[index].value.shape());
             }
         }
     }

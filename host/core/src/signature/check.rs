@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{DType, Failure, NamedTensor, Signature, TensorSpec};
+use crate::{DType, Described, Failure, Named, Signature, TensorSpec};
 
 /// Why inputs or wanted outputs do not fit a [`Signature`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,15 +77,15 @@ impl Signature {
     ///
     /// # Errors
     /// The first thing that does not fit.
-    pub fn check_inputs(&self, inputs: &[NamedTensor]) -> Result<(), SignatureError> {
+    pub fn check_inputs(&self, inputs: &[impl Named]) -> Result<(), SignatureError> {
         let mut seen: SmallVec<[bool; 16]> = SmallVec::from_elem(false, self.inputs.len());
         for (position, input) in inputs.iter().enumerate() {
-            let index = find(&self.inputs, position, &input.name).ok_or_else(|| SignatureError::UnknownInput {
-                name: shortened(&input.name),
+            let index = find(&self.inputs, position, input.name()).ok_or_else(|| SignatureError::UnknownInput {
+                name: shortened(input.name()),
                 known: names(&self.inputs),
             })?;
             if std::mem::replace(&mut seen[index], true) {
-                return Err(SignatureError::DuplicateInput { name: input.name.to_string() });
+                return Err(SignatureError::DuplicateInput { name: input.name().to_string() });
             }
             self.inputs[index].check(input)?;
         }
@@ -112,9 +112,9 @@ impl Signature {
 }
 
 impl TensorSpec {
-    fn check(&self, input: &NamedTensor) -> Result<(), SignatureError> {
-        let name = || input.name.to_string();
-        let tensor = &input.tensor;
+    fn check(&self, input: &impl Named) -> Result<(), SignatureError> {
+        let name = || input.name().to_string();
+        let tensor = input.item();
         if tensor.dtype() != self.dtype {
             return Err(SignatureError::DType { name: name(), expected: self.dtype, actual: tensor.dtype() });
         }

@@ -6,19 +6,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ocl::core::{Context, ContextProperties, DeviceId};
 use ocl::enums::Status;
 use parking_lot::Mutex;
+use scorehost_core::MemoryId;
 
 use super::{Found, ProgramCache, reason};
 use crate::{DeviceInfo, OpenClError};
 
 /// One device of this process.
 pub(crate) struct Device {
-    /// Its place among all devices of the process.
-    pub(crate) number: usize,
     pub(crate) info: DeviceInfo,
     pub(super) id: DeviceId,
     pub(super) context: Context,
+    /// Its memory among all devices of the process.
+    pub(crate) memory: MemoryId,
     limit: u64,
     used: AtomicU64,
+    /// Bytes of values that stay from one call to the next.
+    pub(crate) kept: AtomicU64,
     pub(super) cache: ProgramCache,
     lost: Mutex<Option<String>>,
     /// Microseconds that calls have occupied the device.
@@ -40,7 +43,8 @@ impl Device {
         let context = ocl::core::create_context(Some(&properties), &[id], None, None)
             .map_err(|error| OpenClError::Call { call: "clCreateContext", reason: reason(&error) })?;
         Ok(Arc::new(Self {
-            number,
+            memory: MemoryId::new(format!("opencl:{number}")),
+            kept: AtomicU64::new(0),
             limit: limit.unwrap_or(info.memory_bytes).min(info.memory_bytes),
             info,
             id,

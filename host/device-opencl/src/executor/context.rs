@@ -2,12 +2,46 @@
 
 use std::sync::Arc;
 
-use scorehost_core::Tensor;
+use bytes::Bytes;
 use scorehost_plan::Port;
 
+use super::kept::Kept;
 use super::plans::{Ready, Step, Value};
 use crate::OpenClError;
 use crate::driver::{Arg, Batch, Buffer, Device, Queue};
+
+/// An input of a call: the inputs of the calls that run as one, in order.
+pub(super) type Parts<'v> = Vec<Part<'v>>;
+
+/// An input of one call.
+pub(super) enum Part<'v> {
+    Host(Bytes),
+    Device { buffer: &'v Buffer, offset: u64, bytes: u64 },
+}
+
+impl Part<'_> {
+    const fn bytes(&self) -> u64 {
+        match self {
+            Self::Host(bytes) => bytes.len() as u64,
+            Self::Device { bytes, .. } => *bytes,
+        }
+    }
+}
+
+/// An output that is wanted.
+pub(super) struct Output {
+    /// Its place in the signature.
+    pub(super) index: usize,
+    pub(super) to: Destination,
+}
+
+/// Where an output goes.
+pub(super) enum Destination {
+    /// It does not depend on the inputs: nowhere.
+    Constant,
+    Host(Vec<u8>),
+    Device(Kept),
+}
 
 pub(super) struct Context {
     device: Arc<Device>,
@@ -26,34 +60,35 @@ impl Context {
         self.arena.as_ref().map_or(0, Buffer::bytes)
     }
 
-    /// Runs a plan and gives the bytes of these outputs; empty for those that are constants.
+    /// Runs a plan. Every output is copied to the host's bytes or to the memory in which it stays.
     pub(super) fn run(
         &mut self,
         ready: &Ready,
-        inputs: &[&Tensor],
-        outputs: &[usize],
-    ) -> Result<Vec<Vec<u8>>, OpenClError> {
+        inputs: &[Parts<'_>],
+        outputs: &mut [Output],
+    ) -> Result<(), OpenClError> {
         self.make_room(ready.plan.arena_bytes)?;
-        let Some(arena) = &self.arena else { return Ok(Vec::new()) };
-        let wanted: Vec<&Port> = outputs.iter().map(|index| &ready.plan.outputs[*index]).collect();
-        let bytes = |port: &&Port| if port.constant.is_some() { 0 } else { port.bytes as usize };
-        let mut results: Vec<Vec<u8>> = wanted.iter().map(|port| vec![0; bytes(port)]).collect();
+        let Some(arena) = &self.arena else { return Ok(()) };
         self.queue.run(|batch| {
             if self.poison {
                 batch.fill(arena, 0, arena.bytes(), 0xff)?;
             }
-            for (port, tensor) in ready.plan.inputs.iter().zip(inputs) {
-                let given = tensor.data().len().min(port.bytes as usize);
-                batch.write(arena, port.offset, &tensor.data()[..given])?;
-                batch.fill(arena, port.offset + given as u64, port.bytes - given as u64, 0)?;
+            for (port, parts) in ready.plan.inputs.iter().zip(inputs) {
+                write(batch, arena, port, parts)?;
             }
             ready.steps.iter().try_for_each(|step| queue(batch, step, arena).map_err(|error| in_node(error, step)))?;
-            for (port, result) in wanted.iter().zip(&mut results) {
-                batch.read(arena, port.offset, result)?;
+            for output in &mut *outputs {
+                let from = ready.plan.outputs[output.index].offset;
+                match &mut output.to {
+                    Destination::Constant => {}
+                    Destination::Host(bytes) => batch.read(arena, from, bytes)?,
+                    Destination::Device(kept) => {
+                        batch.copy((arena, from), (kept.buffer(), 0), kept.buffer().bytes())?;
+                    }
+                }
             }
             Ok(())
-        })?;
-        Ok(results)
+        })
     }
 
     fn make_room(&mut self, bytes: u64) -> Result<(), OpenClError> {
@@ -64,6 +99,25 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// Queues an input's parts one behind the other, and zeros where the port has room for more rows.
+fn write<'env>(
+    batch: &Batch<'env>,
+    arena: &'env Buffer,
+    port: &Port,
+    parts: &'env Parts<'_>,
+) -> Result<(), OpenClError> {
+    let (mut at, end) = (port.offset, port.offset + port.bytes);
+    for part in parts {
+        let length = part.bytes().min(end - at);
+        match part {
+            Part::Host(bytes) => batch.write(arena, at, &bytes[..length as usize])?,
+            Part::Device { buffer, offset, .. } => batch.copy((buffer, *offset), (arena, at), length)?,
+        }
+        at += length;
+    }
+    batch.fill(arena, at, end - at, 0)
 }
 
 fn queue<'env>(batch: &Batch<'env>, step: &'env Step, arena: &'env Buffer) -> Result<(), OpenClError> {

@@ -10,6 +10,7 @@ mod inputs;
 mod limits;
 mod models;
 mod operators;
+mod residency;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use scorehost_core::{Deadline, DeviceKind, Failure, Graph, NamedTensor, NamedTensors, Signature};
+use scorehost_core::{
+    Deadline, DeviceKind, Failure, Graph, NamedTensor, NamedTensors, NamedValue, NamedValues, OutputSet, Signature,
+};
 
 /// A copy on one device, and the calls that run on it.
 struct Copy {
@@ -34,10 +36,22 @@ impl Spread {
         alive.sort_by_key(|copy| copy.running.load(Relaxed));
         alive
     }
+
+    /// Runs something on the copy with the least to do; on another one where its device goes away meanwhile.
+    fn run_somewhere<T>(&self, run: impl Fn(&dyn Graph) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut lost = None;
+        for copy in self.by_load() {
+            match copy.run(&run) {
+                Err(failure) if copy.graph.health().is_err() => lost = Some(failure),
+                answer => return answer,
+            }
+        }
+        Err(lost.unwrap_or_else(|| self.health().err().unwrap_or_else(|| Failure::internal("a model has no copies"))))
+    }
 }
 
 impl Copy {
-    fn run(&self, inputs: &[NamedTensor], outputs: &[usize], until: Option<Deadline>) -> Result<NamedTensors, Failure> {
+    fn run<T>(&self, run: impl FnOnce(&dyn Graph) -> Result<T, Failure>) -> Result<T, Failure> {
         struct Running<'a>(&'a AtomicU32);
         impl Drop for Running<'_> {
             fn drop(&mut self) {
@@ -46,7 +60,7 @@ impl Copy {
         }
         self.running.fetch_add(1, Relaxed);
         let _running = Running(&self.running);
-        self.graph.run_until(inputs, outputs, until)
+        run(&*self.graph)
     }
 }
 
@@ -69,15 +83,18 @@ impl Graph for Spread {
         outputs: &[usize],
         until: Option<Deadline>,
     ) -> Result<NamedTensors, Failure> {
-        let mut lost = None;
-        for copy in self.by_load() {
-            match copy.run(inputs, outputs, until) {
-                // The device went away under the call: another copy answers.
-                Err(failure) if copy.graph.health().is_err() => lost = Some(failure),
-                answer => return answer,
-            }
-        }
-        Err(lost.unwrap_or_else(|| self.health().err().unwrap_or_else(|| Failure::internal("a model has no copies"))))
+        self.run_somewhere(|graph| graph.run_until(inputs, outputs, until))
+    }
+
+    // Its outputs do not stay on a device: the next call may be another device's.
+    fn run_calls(
+        &self,
+        calls: &[&[NamedValue]],
+        outputs: &[usize],
+        _: OutputSet,
+        until: Option<Deadline>,
+    ) -> Result<NamedValues, Failure> {
+        self.run_somewhere(|graph| graph.run_calls(calls, outputs, OutputSet::NONE, until))
     }
 
     fn memory_bytes(&self) -> u64 {

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::Tensor;
+use crate::{NamedTensor, Tensor};
 
 fn spec(name: &str, dtype: DType, shape: &[i64]) -> TensorSpec {
     TensorSpec { name: name.into(), dtype, shape: shape.to_vec() }
