@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::guests::text;
+use crate::guests::{build, text};
 use crate::host::{Answer, Host, model, show};
 
 fn infer(host: &Host, service: &str, value: f32) -> Answer {
@@ -125,4 +125,49 @@ fn an_opencl_device_serves_the_services_that_ask_for_a_gpu_beside_those_on_the_c
     let half = settings(folder.path(), "half.json", &half);
     let refused = host.fails(&["deploy", "-n", "half", "-m", "plain:1", "--dc", text(&half)]);
     assert!(refused.contains("fp32") && refused.contains("bf16"), "{refused}");
+}
+
+/// Bytes copied to and from devices so far.
+fn copied(host: &Host) -> (u64, u64) {
+    let metrics = host.get("/metrics").text();
+    let total = |place: &str| {
+        let line = format!("scorehost_copied_bytes_total{{place=\"{place}\"}} ");
+        metrics.lines().find_map(|known| known.strip_prefix(&line)).unwrap().parse().unwrap()
+    };
+    (total("to_device"), total("result"))
+}
+
+#[test]
+fn what_one_model_gives_the_next_stays_on_the_device_once_the_scorer_has_shown_that_it_does() {
+    let Some(component) = build("tests/guests/chain") else { return };
+    let (folder, host) = (tempfile::tempdir().unwrap(), Host::start_with(&["--opencl-cpu"]));
+    for name in ["first", "second"] {
+        host.ok(&["model", "register", "--name", name, "--path", text(&model("identity_fp32.onnx"))]);
+    }
+    let one = json!({"computeType": "local", "gpuCores": 1, "authEnabled": false});
+    let one = settings(folder.path(), "one.json", &one);
+    let deploy = ["deploy", "-n", "chain", "--scorer", text(&component), "-m", "first:1", "-m", "second:1"];
+    let deployed = host.cli(&[&deploy[..], &["--dc", text(&one)]].concat());
+    let said = show(&deployed.stderr);
+    if !deployed.status.success() && said.contains("no gpu that works") {
+        assert!(std::env::var_os("REQUIRE_OPENCL").is_none(), "{said}");
+        eprintln!("skipped: {said}");
+        return;
+    }
+    assert!(deployed.status.success(), "{said}");
+    let once = |value: f32| {
+        let before = copied(&host);
+        let answer = infer(&host, "chain", value);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["outputs"][0]["data"], json!(vec![2.0 * value; 16]));
+        let after = copied(&host);
+        (after.0 - before.0, after.1 - before.1)
+    };
+    // Two models of 64 bytes each way by way of the host; then in at the first and out at the second.
+    assert_eq!(once(1.5), (128, 128));
+    assert_eq!([once(2.5), once(0.0)], [(64, 64); 2]);
+    // The scorer reads the first one's output, and the second is not called: once it has stayed in vain.
+    assert_eq!([once(-1.0), once(-2.0)], [(64, 64); 2]);
+    assert_eq!(once(3.5), (128, 128), "it came to the host again");
+    assert_eq!(once(4.5), (64, 64));
 }

@@ -372,6 +372,12 @@ impl OutputSet {
     /// None of them.
     pub const NONE: Self = Self(0);
 
+    /// The set whose output `i` is bit `i`.
+    #[must_use]
+    pub const fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// The same and output `index`.
     #[must_use]
     pub const fn with(self, index: usize) -> Self {

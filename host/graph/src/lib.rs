@@ -30,6 +30,7 @@ mod signature;
 mod tensor;
 #[cfg(test)]
 mod testing;
+mod write;
 
 pub use batch::Unbatchable;
 pub use error::GraphError;
@@ -39,3 +40,4 @@ pub use optimise::{Fold, NoFold, Options};
 pub use plan::{MemoryPlan, Slot, is_view};
 pub use shapes::ValueShape;
 pub use tensor::{known as dtype, read_tensor};
+pub use write::{ModelWriter, Setting};

@@ -1,9 +1,9 @@
 //! What is wrong with an operation or its inputs.
 
-use scorehost_core::{DType, ErrorKind, Failure, TensorError};
+use scorehost_core::{DType, Described, ErrorKind, Failure, TensorError};
 
 /// Why an operation has no result.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum OperationError {
     /// Another element type is needed.
     #[error("{operation}: elements are {dtype}, expected {expected}")]
@@ -92,6 +92,15 @@ pub enum OperationError {
     /// The watch said so.
     #[error("the time for the operation is up")]
     Stopped,
+    /// The elements are needed here, and are in a device's memory.
+    #[error("{operation}: the elements are on a device")]
+    OnDevice {
+        /// Name of the operation.
+        operation: &'static str,
+    },
+    /// What a device said of values in its memory.
+    #[error("{0}")]
+    Device(Failure),
 }
 
 fn axes(rank: usize) -> String {
@@ -114,8 +123,8 @@ impl OperationError {
 
     pub(crate) fn mismatch(
         operation: &'static str,
-        left: &scorehost_core::Tensor,
-        right: &scorehost_core::Tensor,
+        left: &impl Described,
+        right: &impl Described,
         rule: &'static str,
     ) -> Self {
         Self::Mismatch {
@@ -132,6 +141,7 @@ impl OperationError {
 impl From<OperationError> for Failure {
     fn from(error: OperationError) -> Self {
         let kind = match error {
+            OperationError::Device(failure) => return failure,
             OperationError::Stopped => ErrorKind::Deadline,
             OperationError::Pixels { .. } | OperationError::Tensor(TensorError::Overflow(_)) => ErrorKind::TooLarge,
             _ => ErrorKind::InvalidInput,

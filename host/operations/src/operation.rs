@@ -1,6 +1,6 @@
 //! The operations by name.
 
-use scorehost_core::Tensor;
+use scorehost_core::{Described, Tensor};
 
 use crate::arrays::{
     Argmax, Arithmetic, ArithmeticScalar, Cast, Clip, Compare, Concat, Gather, Matmul, Pad, Reduce, Slice, Softmax,
@@ -32,7 +32,7 @@ macro_rules! operations {
             ///
             /// # Errors
             /// Where arguments or inputs cannot work.
-            pub fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+            pub fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
                 match self {
                     $(Self::$kind(operation) => operation.plan(inputs),)*
                 }

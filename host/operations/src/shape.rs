@@ -1,6 +1,6 @@
 //! Arithmetic on shapes and axes.
 
-use scorehost_core::{DType, Shape, Tensor, TensorError};
+use scorehost_core::{DType, Described, Shape, TensorError};
 
 use crate::OperationError;
 
@@ -21,7 +21,7 @@ pub(crate) fn bytes(dtype: DType, shape: &[u64]) -> Result<u64, OperationError> 
 }
 
 /// The size of an element of a dtype that is not `Bytes`.
-pub(crate) fn fixed(operation: &'static str, tensor: &Tensor) -> Result<usize, OperationError> {
+pub(crate) fn fixed(operation: &'static str, tensor: &impl Described) -> Result<usize, OperationError> {
     let dtype = tensor.dtype();
     dtype.size().ok_or(OperationError::DType { operation, dtype, expected: "elements of fixed size" })
 }
@@ -72,7 +72,7 @@ pub(crate) fn without(shape: &[u64], axis: usize, keep: bool) -> Shape {
 }
 
 /// The one tensor of an operation that takes one.
-pub(crate) fn one<'a>(operation: &'static str, inputs: &'a [Tensor]) -> Result<&'a Tensor, OperationError> {
+pub(crate) fn one<'a, T>(operation: &'static str, inputs: &'a [T]) -> Result<&'a T, OperationError> {
     match inputs {
         [one] => Ok(one),
         _ => Err(OperationError::Inputs { operation, given: inputs.len(), expected: "one" }),
@@ -80,10 +80,7 @@ pub(crate) fn one<'a>(operation: &'static str, inputs: &'a [Tensor]) -> Result<&
 }
 
 /// The two tensors of an operation that takes two.
-pub(crate) fn two<'a>(
-    operation: &'static str,
-    inputs: &'a [Tensor],
-) -> Result<(&'a Tensor, &'a Tensor), OperationError> {
+pub(crate) fn two<'a, T>(operation: &'static str, inputs: &'a [T]) -> Result<(&'a T, &'a T), OperationError> {
     match inputs {
         [left, right] => Ok((left, right)),
         _ => Err(OperationError::Inputs { operation, given: inputs.len(), expected: "two" }),

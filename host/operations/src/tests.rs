@@ -6,10 +6,10 @@ mod limits;
 
 use scorehost_core::{DType, Tensor};
 
-use crate::{Cpu, Device, Operation, OperationError, Watch};
+use crate::{Cpu, Operation, OperationError, Watch};
 
 fn run(operation: impl Into<Operation>, inputs: &[Tensor]) -> Result<Vec<Tensor>, OperationError> {
-    Cpu.run(&operation.into(), inputs, &Watch::none())
+    Cpu.compute(&operation.into(), inputs, &Watch::none())
 }
 
 fn one(operation: impl Into<Operation>, inputs: &[Tensor]) -> Tensor {

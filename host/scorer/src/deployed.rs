@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use crate::Environment;
 use crate::outbound::Outgoing;
+use crate::residency::Residency;
 
 /// An [`Environment`] in use.
 pub(crate) struct Deployed {
     pub(crate) environment: Environment,
     pub(crate) outgoing: Arc<Outgoing>,
+    pub(crate) residency: Residency,
 }
 
 impl Deref for Deployed {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use scorehost_core::{Clock, Digest, SystemClock};
-use scorehost_operations::{Cpu, Device};
+use scorehost_operations::{Device, WhereTheyAre};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
@@ -54,7 +54,7 @@ impl Default for EngineConfig {
             stack_bytes: 1 << 20,
             clock: Arc::new(SystemClock),
             outbound: OutboundConfig::default(),
-            operations: Arc::new(Cpu),
+            operations: Arc::new(WhereTheyAre::default()),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::handler::HandlerReplica;
 use crate::imports::Need;
 use crate::inspect::Outline;
 use crate::replica::{EntryScriptReplica, ScorerReplica};
+use crate::residency::Residency;
 use crate::state::State;
 use crate::{Environment, ScorerError, World, imports};
 
@@ -86,7 +87,9 @@ impl Scorer {
     #[must_use]
     pub fn factory(&self, environment: Environment) -> Arc<dyn ReplicaFactory> {
         let outgoing = self.engine.outgoing(&environment);
-        Arc::new(Factory { scorer: self.clone(), environment: Arc::new(Deployed { environment, outgoing }) })
+        let residency = Residency::new(&environment.models);
+        let environment = Arc::new(Deployed { environment, outgoing, residency });
+        Arc::new(Factory { scorer: self.clone(), environment })
     }
 }
 

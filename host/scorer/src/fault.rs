@@ -29,6 +29,9 @@ fn classify(error: &wasmtime::Error, phase: &str, state: &mut State) -> Failure 
         let message = format!("the scorer did not finish {phase} in time and was stopped");
         return Failure::new(ErrorKind::Deadline, message);
     }
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.clone();
+    }
     if error.is::<PoolConcurrencyLimitError>() {
         let message = "this host holds as many replicas as it can";
         return Failure::new(ErrorKind::Unavailable, message)

@@ -30,6 +30,7 @@ mod linker;
 mod lower;
 mod outbound;
 mod replica;
+mod residency;
 mod sandbox;
 mod signature;
 mod slab;

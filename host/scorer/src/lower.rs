@@ -22,14 +22,14 @@ impl State {
         offset: u64,
         length: u64,
     ) -> wasmtime::Result<Result<Bytes, Failure>> {
-        let data = self.held(handle)?.tensor.data();
-        let end = offset.checked_add(length).filter(|end| *end <= data.len() as u64);
-        Ok(end.map(|end| data.slice(offset as usize..end as usize)).ok_or_else(|| {
-            let size = data.len();
-            Failure::invalid(format!(
+        let held = self.held(handle)?;
+        let size = held.value.byte_len();
+        let Some(end) = offset.checked_add(length).filter(|end| *end <= size) else {
+            return Ok(Err(Failure::invalid(format!(
                 "{length} bytes from byte {offset} on are beyond the end: the tensor has {size} bytes"
-            ))
-        }))
+            ))));
+        };
+        Ok(self.fetch(held).map(|tensor| tensor.data().slice(offset as usize..end as usize)))
     }
 }
 
@@ -64,7 +64,9 @@ fn count(bytes: &Bytes) {
 }
 
 fn data(store: Store<'_>, (this,): (Resource<TensorHandle>,)) -> wasmtime::Result<(Bytes,)> {
-    let data = store.data().held(&this)?.tensor.data().clone();
+    let state = store.data();
+    // The guest's interface knows no failure here, so that a lost device ends the call.
+    let data = state.fetch(state.held(&this)?)?.data().clone();
     Copied::ToGuest.count(data.len());
     Ok((data,))
 }
@@ -75,7 +77,7 @@ fn read(store: Store<'_>, (this, offset, length): (Resource<TensorHandle>, u64, 
 }
 
 fn file(store: Store<'_>, (this, path): (Resource<ModelHandle>, String)) -> Answer {
-    let bytes = store.data().models.get(this.rep())?.files.read(&path).inspect(count);
+    let bytes = store.data().models.get(this.rep())?.deployed.files.read(&path).inspect(count);
     Ok((bytes.map_err(|failure| to_guest_failure(&failure)),))
 }
 

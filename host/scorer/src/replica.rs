@@ -54,7 +54,7 @@ impl ScorerReplica {
             given.push(GuestTensor { name: String::from(&*input.name), tensor: state.give(input.tensor)? });
         }
         match turn.bound(self.guest.call_run(&mut self.sandbox.store, &given)).await? {
-            Ok(outputs) => Ok(Ok(self.sandbox.store.data_mut().receive(outputs)?)),
+            Ok(outputs) => self.sandbox.store.data_mut().receive(outputs),
             Err(failure) => Ok(Err(from_guest_failure(failure))),
         }
     }

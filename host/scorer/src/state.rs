@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use scorehost_core::{CallContext, Clock, Deadline, DeployedModel, NamedTensor, NamedTensors, Tensor};
+use scorehost_core::{
+    CallContext, Clock, Deadline, DeployedModel, Failure, NamedTensor, NamedTensors, Tensor, TensorError, Value,
+};
 use scorehost_operations::Device;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -15,6 +17,7 @@ use crate::host::TensorHandle;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::outbound::Http;
+use crate::residency::Origin;
 use crate::slab::{Slab, TooMany};
 
 /// The guest may not hold more bytes of tensors.
@@ -34,7 +37,7 @@ pub(crate) struct State {
     pub(crate) operations: Arc<dyn Device>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) limits: Limits,
-    pub(crate) models: Slab<DeployedModel>,
+    pub(crate) models: Slab<Opened>,
     /// The call being handled; its deadline is the effective one.
     pub(crate) call: CallContext,
     pub(crate) deadline: Deadline,
@@ -47,10 +50,19 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
 }
 
+/// A model that the guest has opened.
+pub(crate) struct Opened {
+    pub(crate) deployed: DeployedModel,
+    /// Its number among the deployment's models.
+    pub(crate) number: usize,
+}
+
 /// A tensor in the guest's hands. All handles to the same bytes share one charge.
 #[derive(Clone)]
 pub(crate) struct Held {
-    pub(crate) tensor: Tensor,
+    pub(crate) value: Value,
+    /// The model's output that it is, or is a part of, where that may stay on a device.
+    pub(crate) origin: Option<Arc<Origin>>,
     _charge: Arc<Charge>,
 }
 
@@ -68,8 +80,8 @@ impl Drop for Charge {
 
 impl Held {
     /// Another tensor over the same bytes.
-    pub(crate) fn derive(&self, tensor: Tensor) -> Self {
-        Self { tensor, _charge: Arc::clone(&self._charge) }
+    pub(crate) fn derive(&self, make: impl FnOnce(&Value) -> Result<Value, TensorError>) -> Result<Self, TensorError> {
+        Ok(Self { value: make(&self.value)?, ..self.clone() })
     }
 }
 
@@ -115,14 +127,23 @@ impl State {
     /// Gives the guest an input of the running call.
     pub(crate) fn give(&mut self, tensor: Tensor) -> Result<Resource<TensorHandle>, TooMany> {
         self.given += tensor.data().len() as u64;
-        let held = self.charge(tensor);
+        let held = self.charge(tensor.into(), None);
         self.push(held)
     }
 
     /// Gives the guest a tensor that it made, or that a model made for it.
-    pub(crate) fn hold(&mut self, tensor: Tensor) -> wasmtime::Result<Resource<TensorHandle>> {
-        self.check_room(tensor.data().len() as u64)?;
-        let held = self.charge(tensor);
+    pub(crate) fn hold(&mut self, value: impl Into<Value>) -> wasmtime::Result<Resource<TensorHandle>> {
+        self.hold_output(value.into(), None)
+    }
+
+    /// The same with the model's output that it is.
+    pub(crate) fn hold_output(
+        &mut self,
+        value: Value,
+        origin: Option<Arc<Origin>>,
+    ) -> wasmtime::Result<Resource<TensorHandle>> {
+        self.check_room(value.byte_len())?;
+        let held = self.charge(value, origin);
         Ok(self.push(held)?)
     }
 
@@ -133,10 +154,10 @@ impl State {
         if held.saturating_add(wanted) > cap { Err(TensorsTooLarge { held, wanted, cap }) } else { Ok(()) }
     }
 
-    pub(crate) fn charge(&self, tensor: Tensor) -> Held {
-        let bytes = tensor.data().len() as u64;
+    pub(crate) fn charge(&self, value: Value, origin: Option<Arc<Origin>>) -> Held {
+        let bytes = value.byte_len();
         self.held.fetch_add(bytes, Ordering::Relaxed);
-        Held { tensor, _charge: Arc::new(Charge { total: Arc::clone(&self.held), bytes }) }
+        Held { value, origin, _charge: Arc::new(Charge { total: Arc::clone(&self.held), bytes }) }
     }
 
     pub(crate) fn push(&mut self, held: Held) -> Result<Resource<TensorHandle>, TooMany> {
@@ -147,16 +168,35 @@ impl State {
         Ok(self.tensors.get(handle.rep())?)
     }
 
-    pub(crate) fn take(&mut self, handle: &Resource<TensorHandle>) -> wasmtime::Result<Tensor> {
-        Ok(self.tensors.take(handle.rep())?.tensor)
+    pub(crate) fn take(&mut self, handle: &Resource<TensorHandle>) -> wasmtime::Result<Held> {
+        Ok(self.tensors.take(handle.rep())?)
+    }
+
+    /// A tensor's elements in the host's memory.
+    ///
+    /// # Errors
+    /// `Unavailable` where they are on a device that is lost.
+    pub(crate) fn fetch(&self, held: &Held) -> Result<Tensor, Failure> {
+        if let (Value::Device(_), Some(origin)) = (&held.value, &held.origin) {
+            self.environment.residency.read(origin);
+        }
+        held.value.fetch()
     }
 
     /// The tensors that the guest returned; they are no longer the guest's.
     pub(crate) fn receive(
         &mut self,
         outputs: Vec<crate::bindings::scorer::scorehost::scoring::tensors::NamedTensor>,
-    ) -> wasmtime::Result<NamedTensors> {
-        outputs.into_iter().map(|output| Ok(NamedTensor::new(output.name, self.take(&output.tensor)?))).collect()
+    ) -> wasmtime::Result<Result<NamedTensors, Failure>> {
+        let mut tensors = NamedTensors::with_capacity(outputs.len());
+        for output in outputs {
+            let held = self.take(&output.tensor)?;
+            match self.fetch(&held) {
+                Ok(tensor) => tensors.push(NamedTensor::new(output.name, tensor)),
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+        Ok(Ok(tensors))
     }
 }
 

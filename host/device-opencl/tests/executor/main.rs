@@ -9,6 +9,7 @@ mod encode;
 mod inputs;
 mod limits;
 mod models;
+mod operations;
 mod operators;
 mod residency;
 

@@ -1,4 +1,4 @@
-use scorehost_core::{DType, Shape, Tensor};
+use scorehost_core::{DType, Described, Shape, Tensor};
 use smallvec::SmallVec;
 
 use crate::element::{Element, check_numeric, numeric, of_vec, scalar, tensor, view};
@@ -162,7 +162,11 @@ fn repeated(shape: &[u64]) -> SmallVec<[isize; 6]> {
     strides(shape).into_iter().zip(shape).map(|(stride, length)| if *length == 1 { 0 } else { stride }).collect()
 }
 
-fn broadcast_shape(operation: &'static str, left: &Tensor, right: &Tensor) -> Result<Shape, OperationError> {
+fn broadcast_shape(
+    operation: &'static str,
+    left: &impl Described,
+    right: &impl Described,
+) -> Result<Shape, OperationError> {
     let rank = left.shape().len().max(right.shape().len());
     let (a, b) = (extended(left.shape(), rank), extended(right.shape(), rank));
     let fits = left.dtype() == right.dtype() && a.iter().zip(&b).all(|(a, b)| a == b || *a == 1 || *b == 1);
@@ -225,7 +229,7 @@ fn combined<T: Element>(
 impl Arithmetic {
     pub(crate) const NAME: &'static str = "arithmetic";
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let (left, right) = two(Self::NAME, inputs)?;
         check_numeric(Self::NAME, left.dtype())?;
         Ok(Plan::of(bytes(left.dtype(), &broadcast_shape(Self::NAME, left, right)?)?, 0.5))
@@ -248,10 +252,10 @@ impl Arithmetic {
 impl ArithmeticScalar {
     pub(crate) const NAME: &'static str = "arithmetic-scalar";
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         numeric!(Self::NAME, input.dtype(), T => scalar::<T>(Self::NAME, "scalar", self.scalar).map(drop))?;
-        Ok(Plan::of(input.data().len() as u64, 0.3))
+        Ok(Plan::of(input.byte_len(), 0.3))
     }
 
     pub(crate) fn run(&self, inputs: &[Tensor], _: &Watch<'_>) -> Result<Vec<Tensor>, OperationError> {
@@ -280,7 +284,7 @@ fn applied<T: Element>(elements: &[T], apply: impl Fn(T) -> Option<T>) -> Option
 impl Compare {
     pub(crate) const NAME: &'static str = "compare";
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         check_numeric(Self::NAME, input.dtype())?;
         Ok(Plan::of(input.elements(), 0.5))
@@ -321,14 +325,14 @@ fn holds<T: PartialOrd>(comparison: Comparison, left: T, right: T) -> bool {
 impl Clip {
     pub(crate) const NAME: &'static str = "clip";
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         check_numeric(Self::NAME, input.dtype())?;
         if self.minimum.is_nan() || self.maximum.is_nan() || self.minimum > self.maximum {
             let expected = format!("at most the maximum, {:?}", self.maximum);
             return Err(OperationError::argument(Self::NAME, "minimum", self.minimum, expected));
         }
-        Ok(Plan::of(input.data().len() as u64, 0.3))
+        Ok(Plan::of(input.byte_len(), 0.3))
     }
 
     pub(crate) fn run(&self, inputs: &[Tensor], _: &Watch<'_>) -> Result<Vec<Tensor>, OperationError> {

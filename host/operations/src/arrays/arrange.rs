@@ -1,4 +1,4 @@
-use scorehost_core::{Shape, Tensor};
+use scorehost_core::{Described, Shape, Tensor};
 use smallvec::SmallVec;
 
 use crate::element::of_vec;
@@ -41,7 +41,7 @@ struct Strided {
 impl Transpose {
     pub(crate) const NAME: &'static str = "transpose";
 
-    fn strided(&self, input: &Tensor) -> Result<Strided, OperationError> {
+    fn strided(&self, input: &impl Described) -> Result<Strided, OperationError> {
         let rank = input.shape().len();
         let axes: SmallVec<[usize; 6]> = match self.axes.as_slice() {
             [] => (0..rank).rev().collect(),
@@ -58,7 +58,7 @@ impl Transpose {
         Ok(Strided { offset: 0, shape, strides: axes.iter().map(|axis| from[*axis]).collect() })
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         fixed(Self::NAME, input)?;
         Ok(Plan::of(bytes(input.dtype(), &self.strided(input)?.shape)?, 0.8))
@@ -89,7 +89,7 @@ impl Range {
 impl Slice {
     pub(crate) const NAME: &'static str = "slice";
 
-    fn strided(&self, input: &Tensor) -> Result<Strided, OperationError> {
+    fn strided(&self, input: &impl Described) -> Result<Strided, OperationError> {
         if self.ranges.len() > input.shape().len() {
             let expected = format!("at most {}, one for each axis", input.shape().len());
             return Err(OperationError::argument(Self::NAME, "number of ranges", self.ranges.len(), expected));
@@ -109,29 +109,31 @@ impl Slice {
         Ok(strided)
     }
 
-    /// The rows, where only they are cut and their bytes can be shared.
-    fn rows(&self, input: &Tensor) -> Result<Option<Tensor>, OperationError> {
-        let [first, rest @ ..] = self.ranges.as_slice() else { return Ok(Some(input.clone())) };
+    /// The rows, where only they are cut and their bytes can be shared: all of a tensor without dimensions is no rows.
+    pub(crate) fn rows(&self, input: &impl Described) -> Option<(u64, u64)> {
+        let [length, others @ ..] = input.shape() else { return None };
+        let [first, rest @ ..] = self.ranges.as_slice() else { return Some((0, *length)) };
         let whole = |(range, length): (&Range, &u64)| range.step == 1 && range.of(*length) == Some((0, *length));
-        if first.step != 1 || !rest.iter().zip(&input.shape()[1..]).all(whole) {
-            return Ok(None);
+        if first.step != 1 || !rest.iter().zip(others).all(whole) {
+            return None;
         }
-        let (start, count) = first.of(input.shape()[0]).unwrap_or_default();
-        Ok(Some(input.rows(start as u64, start as u64 + count)?))
+        let (start, count) = first.of(*length)?;
+        Some((start as u64, start as u64 + count))
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         fixed(Self::NAME, input)?;
         let strided = self.strided(input)?;
-        Ok(Plan::of(if self.rows(input)?.is_some() { 0 } else { bytes(input.dtype(), &strided.shape)? }, 0.5))
+        Ok(Plan::of(if self.rows(input).is_some() { 0 } else { bytes(input.dtype(), &strided.shape)? }, 0.5))
     }
 
     pub(crate) fn run(&self, inputs: &[Tensor], watch: &Watch<'_>) -> Result<Vec<Tensor>, OperationError> {
         let input = one(Self::NAME, inputs)?;
-        let shared = self.rows(input)?;
-        let cut = || self.strided(input)?.copied(input, fixed(Self::NAME, input)?, watch);
-        Ok(vec![shared.map_or_else(cut, Ok)?])
+        Ok(vec![match self.rows(input) {
+            Some((start, end)) => input.rows(start, end)?,
+            None => self.strided(input)?.copied(input, fixed(Self::NAME, input)?, watch)?,
+        }])
     }
 }
 

@@ -1,5 +1,5 @@
 use half::{bf16, f16};
-use scorehost_core::{DType, Tensor};
+use scorehost_core::{DType, Described, Tensor};
 
 use crate::element::{Element, is_float, numeric, of_vec, tensor, view};
 use crate::shape::{bytes, fixed, one};
@@ -81,7 +81,7 @@ halves!(f16 => f16, f16 => bf16, bf16 => f16, bf16 => bf16);
 impl Cast {
     pub(crate) const NAME: &'static str = "cast";
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         fixed(Self::NAME, input)?;
         if self.to == DType::Bytes {

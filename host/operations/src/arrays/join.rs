@@ -1,4 +1,4 @@
-use scorehost_core::{DType, Shape, Tensor};
+use scorehost_core::{DType, Described, Shape, Tensor};
 use smallvec::SmallVec;
 
 use crate::element::{encoded, of_vec};
@@ -52,12 +52,12 @@ pub struct Gather {
 const COPY: f64 = 0.25;
 
 /// The first of several tensors, once all have its dtype and `same` holds for their shapes.
-fn first<'a>(
+fn first<'a, T: Described>(
     operation: &'static str,
-    inputs: &'a [Tensor],
+    inputs: &'a [T],
     rule: &'static str,
     same: impl Fn(&[u64], &[u64]) -> bool,
-) -> Result<&'a Tensor, OperationError> {
+) -> Result<&'a T, OperationError> {
     let missing = OperationError::Inputs { operation, given: 0, expected: "one or more" };
     let first = inputs.first().ok_or(missing)?;
     fixed(operation, first)?;
@@ -82,7 +82,7 @@ fn interleaved(inputs: &[Tensor], outer: usize, total: u64, watch: &Watch<'_>) -
 impl Concat {
     pub(crate) const NAME: &'static str = "concat";
 
-    fn result(&self, inputs: &[Tensor]) -> Result<(DType, Shape, usize), OperationError> {
+    fn result(&self, inputs: &[impl Described]) -> Result<(DType, Shape, usize), OperationError> {
         let rank = inputs.first().map_or(0, |first| first.shape().len());
         let axis = if inputs.is_empty() { 0 } else { axis(Self::NAME, self.axis.into(), rank)? };
         let same = |a: &[u64], b: &[u64]| {
@@ -94,7 +94,7 @@ impl Concat {
         Ok((first.dtype(), shape, axis))
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let (dtype, shape, _) = self.result(inputs)?;
         Ok(Plan::of(bytes(dtype, &shape)?, COPY))
     }
@@ -110,7 +110,7 @@ impl Concat {
 impl Stack {
     pub(crate) const NAME: &'static str = "stack";
 
-    fn result(&self, inputs: &[Tensor]) -> Result<(DType, Shape, usize), OperationError> {
+    fn result(&self, inputs: &[impl Described]) -> Result<(DType, Shape, usize), OperationError> {
         let first = first(Self::NAME, inputs, "one dtype and one shape", |a, b| a == b)?;
         let axis = axis(Self::NAME, self.axis.into(), first.shape().len() + 1)?;
         let mut shape = Shape::from_slice(first.shape());
@@ -118,7 +118,7 @@ impl Stack {
         Ok((first.dtype(), shape, axis))
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let (dtype, shape, _) = self.result(inputs)?;
         Ok(Plan::of(bytes(dtype, &shape)?, COPY))
     }
@@ -186,7 +186,7 @@ impl Canvas {
 impl StackPadded {
     pub(crate) const NAME: &'static str = "stack-padded";
 
-    fn result(&self, inputs: &[Tensor]) -> Result<(DType, Shape), OperationError> {
+    fn result(&self, inputs: &[impl Described]) -> Result<(DType, Shape), OperationError> {
         let first = first(Self::NAME, inputs, "one dtype and one number of dimensions", |a, b| a.len() == b.len())?;
         let mut largest = Shape::from_slice(first.shape());
         for input in inputs {
@@ -203,7 +203,7 @@ impl StackPadded {
         Ok((first.dtype(), shape))
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let (dtype, shape) = self.result(inputs)?;
         Ok(Plan::of(bytes(dtype, &shape)?, 2.0 * COPY))
     }
@@ -224,7 +224,7 @@ impl StackPadded {
 impl Pad {
     pub(crate) const NAME: &'static str = "pad";
 
-    fn result(&self, input: &Tensor) -> Result<Shape, OperationError> {
+    fn result(&self, input: &impl Described) -> Result<Shape, OperationError> {
         fixed(Self::NAME, input)?;
         let rank = input.shape().len();
         for (argument, margin) in [("before", &self.before), ("after", &self.after)] {
@@ -244,7 +244,7 @@ impl Pad {
         Ok(input.shape().iter().zip(margins).map(add).collect())
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         Ok(Plan::of(bytes(input.dtype(), &self.result(input)?)?, 2.0 * COPY))
     }
@@ -261,7 +261,7 @@ impl Pad {
 impl Gather {
     pub(crate) const NAME: &'static str = "gather";
 
-    fn result(&self, values: &Tensor, indices: &Tensor) -> Result<(Shape, usize), OperationError> {
+    fn result(&self, values: &impl Described, indices: &impl Described) -> Result<(Shape, usize), OperationError> {
         fixed(Self::NAME, values)?;
         let dtype = indices.dtype();
         if !matches!(dtype, DType::I32 | DType::I64) {
@@ -274,7 +274,7 @@ impl Gather {
         Ok((shape, axis))
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let (values, indices) = two(Self::NAME, inputs)?;
         let (shape, _) = self.result(values, indices)?;
         Ok(Plan::of(bytes(values.dtype(), &shape)?, 2.0 * COPY).with_scratch(indices.elements().saturating_mul(8)))

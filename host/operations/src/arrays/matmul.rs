@@ -1,7 +1,7 @@
 #![expect(unsafe_code, reason = "the gemm crate takes pointers and strides; this is its only caller in the room")]
 
 use gemm::Parallelism;
-use scorehost_core::{DType, Shape, Tensor};
+use scorehost_core::{DType, Described, Shape, Tensor};
 
 use super::cast::{as_dtype, computed_in};
 use crate::element::{Element, is_float, tensor, view};
@@ -34,7 +34,7 @@ struct Product {
 impl Matmul {
     pub(crate) const NAME: &'static str = "matmul";
 
-    fn product(left: &Tensor, right: &Tensor) -> Result<Product, OperationError> {
+    fn product(left: &impl Described, right: &impl Described) -> Result<Product, OperationError> {
         let unfit = || {
             let rule =
                 "one floating-point dtype, as many columns on the left as rows on the right, and batches that fit";
@@ -78,15 +78,15 @@ impl Matmul {
         })
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let (left, right) = two(Self::NAME, inputs)?;
         let product = Self::product(left, right)?;
         let out = bytes(DType::F64, &product.shape)?;
         let scratch =
-            if matches!(left.dtype(), DType::F32 | DType::F64) { 0 } else { left.data().len() + right.data().len() };
+            if matches!(left.dtype(), DType::F32 | DType::F64) { 0 } else { left.byte_len() + right.byte_len() };
         // About ten multiplications in a nanosecond.
         let work = (out / 8).saturating_mul(product.inner as u64) / 10;
-        Ok(Plan::of(out, 0.0).with_scratch(2 * scratch as u64).with_nanos(work))
+        Ok(Plan::of(out, 0.0).with_scratch(2 * scratch).with_nanos(work))
     }
 
     pub(crate) fn run(&self, inputs: &[Tensor], watch: &Watch<'_>) -> Result<Vec<Tensor>, OperationError> {

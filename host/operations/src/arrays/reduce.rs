@@ -1,4 +1,4 @@
-use scorehost_core::{DType, Shape, Tensor};
+use scorehost_core::{DType, Described, Shape, Tensor};
 use smallvec::SmallVec;
 
 use super::cast::{as_dtype, to_f64};
@@ -57,7 +57,7 @@ impl Reduce {
         }
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         check_numeric(Self::NAME, input.dtype())?;
         let axes = self.axes(input.shape().len())?;

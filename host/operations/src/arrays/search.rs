@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use scorehost_core::{DType, Tensor};
+use scorehost_core::{DType, Described, Tensor};
 
 use crate::element::{Element, check_numeric, numeric, tensor, view};
 use crate::plan::Pace;
@@ -77,7 +77,7 @@ fn lines<T: Element>(
 impl Argmax {
     pub(crate) const NAME: &'static str = "argmax";
 
-    fn axis(&self, input: &Tensor) -> Result<usize, OperationError> {
+    fn axis(&self, input: &impl Described) -> Result<usize, OperationError> {
         check_numeric(Self::NAME, input.dtype())?;
         let axis = axis(Self::NAME, self.axis.into(), input.shape().len())?;
         if input.shape()[axis] == 0 {
@@ -86,7 +86,7 @@ impl Argmax {
         Ok(axis)
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         let axis = self.axis(input)?;
         let plan = Plan::of(bytes(DType::I64, &without(input.shape(), axis, false))?, 0.0);
@@ -109,7 +109,7 @@ impl Argmax {
 impl TopK {
     pub(crate) const NAME: &'static str = "top-k";
 
-    fn axis(&self, input: &Tensor) -> Result<usize, OperationError> {
+    fn axis(&self, input: &impl Described) -> Result<usize, OperationError> {
         check_numeric(Self::NAME, input.dtype())?;
         let axis = axis(Self::NAME, self.axis.into(), input.shape().len())?;
         let length = input.shape()[axis];
@@ -124,13 +124,13 @@ impl TopK {
         Ok(axis)
     }
 
-    fn shape(&self, input: &Tensor, axis: usize) -> scorehost_core::Shape {
+    fn shape(&self, input: &impl Described, axis: usize) -> scorehost_core::Shape {
         let mut shape = scorehost_core::Shape::from_slice(input.shape());
         shape[axis] = self.k;
         shape
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         let axis = self.axis(input)?;
         let shape = self.shape(input, axis);

@@ -1,4 +1,4 @@
-use scorehost_core::Tensor;
+use scorehost_core::{Described, Tensor};
 
 use super::cast::{as_dtype, computed_in};
 use crate::element::{is_float, tensor, view};
@@ -16,7 +16,7 @@ pub struct Softmax {
 impl Softmax {
     pub(crate) const NAME: &'static str = "softmax";
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         let dtype = input.dtype();
         if !is_float(dtype) {

@@ -1,4 +1,4 @@
-use scorehost_core::{DType, Tensor};
+use scorehost_core::{DType, Described, Tensor};
 
 use crate::element::{tensor, view};
 use crate::plan::Pace;
@@ -35,7 +35,7 @@ type Area = [f32; 5];
 impl NonMaxSuppression {
     pub(crate) const NAME: &'static str = "non-max-suppression";
 
-    fn check<'a>(&self, inputs: &'a [Tensor]) -> Result<(&'a Tensor, &'a Tensor, Option<&'a Tensor>), OperationError> {
+    fn check<'a, T: Described>(&self, inputs: &'a [T]) -> Result<(&'a T, &'a T, Option<&'a T>), OperationError> {
         let (boxes, scores, classes) = match inputs {
             [boxes, scores] => (boxes, scores, None),
             [boxes, scores, classes] => (boxes, scores, Some(classes)),
@@ -67,7 +67,7 @@ impl NonMaxSuppression {
         Ok((boxes, scores, classes))
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let (_, scores, _) = self.check(inputs)?;
         let count = scores.elements();
         // Most boxes are dropped by their score; what stays is compared with what is kept.

@@ -3,7 +3,7 @@ mod jpeg;
 mod orientation;
 mod png;
 
-use scorehost_core::{DType, Shape, Tensor};
+use scorehost_core::{DType, Described, Shape, Tensor};
 
 use crate::element::of_vec;
 use crate::shape::one;
@@ -67,11 +67,12 @@ impl Decode {
     pub const MAX_PIXELS: u64 = 1 << 27;
 
     /// The file's bytes.
-    fn file(input: &Tensor) -> Result<&[u8], OperationError> {
+    fn file(input: &impl Described) -> Result<&[u8], OperationError> {
+        let data = input.host().ok_or(OperationError::OnDevice { operation: Self::NAME })?;
         let expected = "UINT8 of one axis, or one element of BYTES";
         match (input.dtype(), input.shape()) {
-            (DType::U8, [_]) => Ok(input.data()),
-            (DType::Bytes, _) if input.elements() == 1 => Ok(&input.data()[4..]),
+            (DType::U8, [_]) => Ok(data),
+            (DType::Bytes, _) if input.elements() == 1 => Ok(&data[4..]),
             (DType::U8 | DType::Bytes, shape) => Err(OperationError::shape(Self::NAME, shape, "the bytes of one file")),
             (dtype, _) => Err(OperationError::DType { operation: Self::NAME, dtype, expected }),
         }
@@ -88,7 +89,7 @@ impl Decode {
         }
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let header = self.header(Self::file(one(Self::NAME, inputs)?)?)?;
         let pixels = header.width * header.height;
         let out = pixels * self.color.channels() as u64;

@@ -1,4 +1,4 @@
-use scorehost_core::Tensor;
+use scorehost_core::{Described, Tensor};
 
 use super::picture::{Frame, check_size};
 use super::resize::{frame, plan};
@@ -50,7 +50,7 @@ impl Letterbox {
     ///
     /// # Errors
     /// Where the tensor is no picture, or the size has no pixels.
-    pub fn placement(&self, picture: &Tensor) -> Result<Placement, OperationError> {
+    pub fn placement(&self, picture: &impl Described) -> Result<Placement, OperationError> {
         check_size(Self::NAME, self.height, self.width)?;
         Ok(self.placed(&frame(Self::NAME, picture, self.layout)?))
     }
@@ -79,7 +79,7 @@ impl Letterbox {
         (resize, Pad { before, after, fill: self.fill })
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         check_size(Self::NAME, self.height, self.width)?;
         let from = frame(Self::NAME, input, self.layout)?;

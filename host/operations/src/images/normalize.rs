@@ -1,4 +1,4 @@
-use scorehost_core::{DType, Tensor};
+use scorehost_core::{DType, Described, Tensor};
 
 use super::Layout;
 use super::picture::{Frame, check_pixels};
@@ -28,7 +28,7 @@ pub struct Normalize {
 impl Normalize {
     pub(crate) const NAME: &'static str = "normalize";
 
-    fn frames(&self, input: &Tensor) -> Result<(Frame, Frame), OperationError> {
+    fn frames(&self, input: &impl Described) -> Result<(Frame, Frame), OperationError> {
         check_pixels(Self::NAME, input)?;
         let from = Frame::of(Self::NAME, input, self.from)?;
         for (argument, values) in [("mean", &self.mean), ("std", &self.std)] {
@@ -43,11 +43,11 @@ impl Normalize {
         Ok((from, Frame { layout: self.to, ..from }))
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         let (_, to) = self.frames(input)?;
         let plan = Plan::of(bytes(DType::F32, &to.shape())?, 0.3);
-        Ok(if input.dtype() == DType::F32 { plan.with_scratch(input.data().len() as u64) } else { plan })
+        Ok(if input.dtype() == DType::F32 { plan.with_scratch(input.byte_len()) } else { plan })
     }
 
     pub(crate) fn run(&self, inputs: &[Tensor], watch: &Watch<'_>) -> Result<Vec<Tensor>, OperationError> {

@@ -1,4 +1,4 @@
-use scorehost_core::{DType, Shape, Tensor};
+use scorehost_core::{DType, Described, Shape};
 
 use crate::OperationError;
 
@@ -36,7 +36,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn of(operation: &'static str, tensor: &Tensor, layout: Layout) -> Result<Self, OperationError> {
+    pub(super) fn of(operation: &'static str, tensor: &impl Described, layout: Layout) -> Result<Self, OperationError> {
         let (batch, batched, [a, b, c]) = match tensor.shape() {
             [a, b, c] => (1, false, [*a, *b, *c]),
             [batch, a, b, c] => (*batch, true, [*a, *b, *c]),
@@ -86,7 +86,7 @@ impl Frame {
 }
 
 /// Refuses dtypes that pixels do not have.
-pub(super) fn check_pixels(operation: &'static str, tensor: &Tensor) -> Result<(), OperationError> {
+pub(super) fn check_pixels(operation: &'static str, tensor: &impl Described) -> Result<(), OperationError> {
     match tensor.dtype() {
         DType::U8 | DType::F32 => Ok(()),
         dtype => Err(OperationError::DType { operation, dtype, expected: "UINT8 or FP32 pixels" }),

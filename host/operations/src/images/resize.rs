@@ -1,4 +1,4 @@
-use scorehost_core::{Shape, Tensor};
+use scorehost_core::{Described, Shape, Tensor};
 
 use super::picture::{Frame, check_pixels, check_size};
 use super::resample::{MAX_CHANNELS, Part, Sampling, resample};
@@ -41,7 +41,7 @@ pub struct CropAndResize {
 }
 
 /// The picture of an operation that resamples.
-pub(super) fn frame(operation: &'static str, input: &Tensor, layout: Layout) -> Result<Frame, OperationError> {
+pub(super) fn frame(operation: &'static str, input: &impl Described, layout: Layout) -> Result<Frame, OperationError> {
     check_pixels(operation, input)?;
     let frame = Frame::of(operation, input, layout)?;
     if frame.planes().1 > MAX_CHANNELS {
@@ -53,14 +53,14 @@ pub(super) fn frame(operation: &'static str, input: &Tensor, layout: Layout) -> 
 /// What resampling needs: the result, a picture between the passes over rows and columns, an aligned copy.
 pub(super) fn plan(
     operation: &'static str,
-    input: &Tensor,
+    input: &impl Described,
     (from, to): (&Frame, &Frame),
     sampling: Sampling,
 ) -> Result<Plan, OperationError> {
     check_size(operation, to.height as u32, to.width as u32)?;
     let out = bytes(input.dtype(), &to.shape())?;
     let between = bytes(input.dtype(), &Frame { height: from.height, batch: 1, ..*to }.shape())?;
-    let plan = Plan::of(out, 0.0).with_scratch(between).with_scratch(input.data().len() as u64);
+    let plan = Plan::of(out, 0.0).with_scratch(between).with_scratch(input.byte_len());
     Ok(plan.with_nanos(sampling.nanos(from, to)))
 }
 
@@ -71,7 +71,7 @@ impl Resize {
         Sampling { interpolation: self.interpolation, antialias: self.antialias }
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         let from = frame(Self::NAME, input, self.layout)?;
         plan(Self::NAME, input, (&from, &from.sized(self.height, self.width)), self.sampling())
@@ -91,7 +91,7 @@ impl Resize {
 impl CropAndResize {
     pub(crate) const NAME: &'static str = "crop-and-resize";
 
-    fn frame(&self, input: &Tensor) -> Result<Frame, OperationError> {
+    fn frame(&self, input: &impl Described) -> Result<Frame, OperationError> {
         let frame = frame(Self::NAME, input, self.layout)?;
         if frame.batched {
             return Err(OperationError::shape(Self::NAME, input.shape(), "one picture"));
@@ -121,7 +121,7 @@ impl CropAndResize {
         Sampling { interpolation: self.interpolation, antialias: self.antialias }
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         let from = self.frame(input)?;
         self.boxes.iter().try_for_each(|corners| Self::part(corners, &from).map(drop))?;

@@ -1,4 +1,4 @@
-use scorehost_core::{DType, Shape, Tensor};
+use scorehost_core::{DType, Described, Shape, Tensor};
 
 use super::picture::{Frame, check_pixels, check_size};
 use super::resample::cubic;
@@ -71,7 +71,7 @@ impl CropQuad {
         Ok(WarpPerspective { matrix, height, width, interpolation, fill: None })
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         self.warp()?.plan(inputs)
     }
 
@@ -83,7 +83,7 @@ impl CropQuad {
 impl WarpPerspective {
     pub(crate) const NAME: &'static str = "warp-perspective";
 
-    fn frame(&self, input: &Tensor) -> Result<Frame, OperationError> {
+    fn frame(&self, input: &impl Described) -> Result<Frame, OperationError> {
         check_pixels(Self::NAME, input)?;
         check_size(Self::NAME, self.height, self.width)?;
         let frame = Frame::of(Self::NAME, input, Layout::ChannelsLast)?;
@@ -107,7 +107,7 @@ impl WarpPerspective {
         frame.sized(self.height, self.width).shape()
     }
 
-    pub(crate) fn plan(&self, inputs: &[Tensor]) -> Result<Plan, OperationError> {
+    pub(crate) fn plan(&self, inputs: &[impl Described]) -> Result<Plan, OperationError> {
         let input = one(Self::NAME, inputs)?;
         let shape = self.shape(&self.frame(input)?);
         let nanos = match self.interpolation {
@@ -115,7 +115,7 @@ impl WarpPerspective {
             Interpolation::Bilinear => 12,
             Interpolation::Bicubic => 40,
         };
-        let plan = Plan::of(bytes(input.dtype(), &shape)?, 0.0).with_scratch(input.data().len() as u64);
+        let plan = Plan::of(bytes(input.dtype(), &shape)?, 0.0).with_scratch(input.byte_len());
         Ok(plan.with_nanos(u64::from(self.height).saturating_mul(self.width.into()).saturating_mul(nanos)))
     }
 

@@ -30,7 +30,7 @@ fn a_long_operation_stops_when_it_is_told_to() {
     for (operation, inputs) in cases {
         let asked = AtomicU32::new(0);
         let stop = || asked.fetch_add(1, Ordering::Relaxed) >= 2;
-        let stopped = Cpu.run(&operation, &inputs, &Watch::new(&stop));
+        let stopped = Cpu.compute(&operation, &inputs, &Watch::new(&stop));
         assert!(matches!(stopped, Err(OperationError::Stopped)), "{operation:?}");
         assert_eq!(asked.load(Ordering::Relaxed), 3, "{operation:?} went on");
     }

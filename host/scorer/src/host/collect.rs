@@ -17,8 +17,10 @@ impl Host for State {
         name: String,
         value: Resource<TensorHandle>,
     ) -> wasmtime::Result<()> {
-        let tensor = &self.held(&value)?.tensor;
-        self.environment.collector.tensor(&self.call.request_id, &designation, &name, tensor);
+        if self.environment.collector.enabled() {
+            let tensor = self.fetch(self.held(&value)?)?;
+            self.environment.collector.tensor(&self.call.request_id, &designation, &name, &tensor);
+        }
         Ok(())
     }
 

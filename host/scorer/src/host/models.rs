@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use scorehost_core::{DeployedModel, ErrorKind, Failure, Model, NamedTensor, NamedTensors};
+use scorehost_core::{
+    DeployedModel, ErrorKind, Failure, MemoryId, Model, NamedTensor, NamedTensors, NamedValue, NamedValues, OutputSet,
+    Value,
+};
 use wasmtime::component::Resource;
 
 use super::convert::{to_guest_failure, to_guest_specs};
@@ -10,7 +13,8 @@ use super::{ModelHandle, TensorHandle};
 use crate::bindings::scorer::scorehost::scoring::models::{
     Failure as GuestFailure, Host, HostModel, ModelMetadata as GuestMetadata, NamedTensor as GuestTensor,
 };
-use crate::state::State;
+use crate::residency::Origin;
+use crate::state::{Held, Opened, State};
 
 type Handle = Resource<ModelHandle>;
 type Answer<T> = wasmtime::Result<Result<T, GuestFailure>>;
@@ -24,14 +28,17 @@ impl Host for State {
 
 impl HostModel for State {
     fn open(&mut self, name: String) -> Answer<Handle> {
-        match self.environment.models.open(&name).cloned() {
-            Ok(model) => Ok(Ok(Resource::new_own(self.models.push(model)?))),
-            Err(failure) => Ok(Err(to_guest_failure(&failure))),
-        }
+        let models = &self.environment.models;
+        let deployed = match models.open(&name) {
+            Ok(model) => model.clone(),
+            Err(failure) => return Ok(Err(to_guest_failure(&failure))),
+        };
+        let number = models.iter().position(|model| model.id == deployed.id).unwrap_or(usize::MAX);
+        Ok(Ok(Resource::new_own(self.models.push(Opened { deployed, number })?)))
     }
 
     fn metadata(&mut self, this: Handle) -> wasmtime::Result<GuestMetadata> {
-        let model = self.models.get(this.rep())?;
+        let model = &self.models.get(this.rep())?.deployed;
         let signature = model.model.as_ref().map(|model| &model.metadata().signature);
         Ok(GuestMetadata {
             name: model.id.name.to_string(),
@@ -42,20 +49,23 @@ impl HostModel for State {
     }
 
     async fn run(&mut self, this: Handle, inputs: Vec<GuestInput>, outputs: Vec<String>) -> Answer<Vec<GuestTensor>> {
-        let deployed = self.models.get(this.rep())?;
+        let Opened { deployed, number } = self.models.get(this.rep())?;
         let Some(model) = deployed.model.clone() else {
             return Ok(Err(to_guest_failure(&no_graph(deployed))));
         };
+        let number = *number;
         let inputs = self.model_inputs(&model, inputs)?;
         let outputs = output_names(&model, outputs);
-        match model.run(inputs, &outputs, &self.call).await {
-            Ok(tensors) => Ok(Ok(self.hold_outputs(tensors)?)),
+        let on_device = model.memory().is_some();
+        let keep = if on_device { self.environment.residency.of(number) } else { OutputSet::NONE };
+        match model.run_values(inputs, &outputs, keep, &self.call).await {
+            Ok(values) => Ok(Ok(self.hold_values(values, on_device.then_some((number, &*model)))?)),
             Err(failure) => Ok(Err(self.report(&failure))),
         }
     }
 
     fn file(&mut self, this: Handle, path: String) -> Answer<Vec<u8>> {
-        let bytes = self.models.get(this.rep())?.files.read(&path);
+        let bytes = self.models.get(this.rep())?.deployed.files.read(&path);
         Ok(bytes.map(Into::into).map_err(|failure| to_guest_failure(&failure)))
     }
 
@@ -66,13 +76,56 @@ impl HostModel for State {
 }
 
 impl State {
-    fn model_inputs(&self, model: &Arc<dyn Model>, inputs: Vec<GuestInput>) -> wasmtime::Result<NamedTensors> {
+    fn model_inputs(&self, model: &Arc<dyn Model>, inputs: Vec<GuestInput>) -> wasmtime::Result<NamedValues> {
         let specs = &model.metadata().signature.inputs;
         let named = |(name, tensor): GuestInput| {
             let known = specs.iter().find(|spec| *spec.name == *name).map(|spec| Arc::clone(&spec.name));
-            Ok(NamedTensor { name: known.unwrap_or_else(|| name.into()), tensor: self.held(&tensor)?.tensor.clone() })
+            let held = self.held(&tensor)?;
+            match &held.origin {
+                Some(origin) if self.is_of(held, &**model) => self.environment.residency.used(origin),
+                // Another device's call begins with a copy.
+                Some(origin) if held.value.memory().is_some() => self.environment.residency.read(origin),
+                _ => {}
+            }
+            Ok(NamedValue { name: known.unwrap_or_else(|| name.into()), value: held.value.clone() })
         };
         inputs.into_iter().map(named).collect()
+    }
+
+    /// Whether a value is, or could have stayed, in the memory of a model's device.
+    fn is_of(&self, held: &Held, model: &dyn Model) -> bool {
+        let Some(memory) = model.memory() else { return false };
+        match &held.value {
+            Value::Device(_) => held.value.memory() == Some(&memory),
+            Value::Host(_) => self.made_in(held).is_some_and(|made_in| made_in == memory),
+        }
+    }
+
+    /// The memory of the model that made a value.
+    pub(super) fn made_in(&self, held: &Held) -> Option<MemoryId> {
+        let number = held.origin.as_ref()?.model();
+        self.environment.models.iter().nth(number)?.model.as_ref()?.memory()
+    }
+
+    /// Notes that a value's device has a use for it.
+    pub(super) fn used(&self, held: &Held) {
+        if let Some(origin) = &held.origin {
+            self.environment.residency.used(origin);
+        }
+    }
+
+    /// Gives the guest what a model made; `from` is the model and its number, where its outputs may stay on a device.
+    fn hold_values(
+        &mut self,
+        values: NamedValues,
+        from: Option<(usize, &dyn Model)>,
+    ) -> wasmtime::Result<Vec<GuestTensor>> {
+        let hold = |NamedValue { name, value }: NamedValue| {
+            let output = from.and_then(|(_, model)| output_of(model, &name));
+            let origin = from.zip(output).map(|((number, _), output)| Arc::new(Origin::new(number, output)));
+            Ok(GuestTensor { name: name.to_string(), tensor: self.hold_output(value, origin)? })
+        };
+        values.into_iter().map(hold).collect()
     }
 
     pub(super) fn hold_outputs(&mut self, tensors: NamedTensors) -> wasmtime::Result<Vec<GuestTensor>> {
@@ -88,6 +141,11 @@ impl State {
         }
         to_guest_failure(failure)
     }
+}
+
+/// The place of an output in a model's signature.
+fn output_of(model: &dyn Model, name: &str) -> Option<usize> {
+    model.metadata().signature.outputs.iter().position(|spec| *spec.name == *name)
 }
 
 fn output_names(model: &Arc<dyn Model>, names: Vec<String>) -> Vec<Arc<str>> {

@@ -93,7 +93,8 @@ impl State {
 
     fn nn_hold(&mut self, dimensions: Vec<u32>, ty: TensorType, data: Bytes) -> wasmtime::Result<Resource<NnTensor>> {
         self.check_room(data.len() as u64)?;
-        let held = self.charge(Tensor::new(DType::U8, [data.len() as u64].as_slice(), data.clone())?);
+        let bytes = Tensor::new(DType::U8, [data.len() as u64].as_slice(), data.clone())?;
+        let held = self.charge(bytes.into(), None);
         Ok(self.table.push(NnTensor { dimensions, ty, data, _held: held })?)
     }
 

@@ -30,7 +30,7 @@ impl Host for State {
             Ok(allowed) => allowed,
             Err(failure) => return Ok(Err(to_guest_failure(&failure))),
         };
-        let given = |(name, tensor): GuestInput| Ok(NamedTensor::new(name, self.held(&tensor)?.tensor.clone()));
+        let given = |(name, tensor): GuestInput| Ok(NamedTensor::new(name, self.fetch(self.held(&tensor)?)?));
         let inputs = inputs.into_iter().map(given).collect::<wasmtime::Result<_>>()?;
         let request = InferRequest { inputs, outputs: outputs.into_iter().map(Arc::from).collect() };
         let services = Arc::clone(&self.environment.services);

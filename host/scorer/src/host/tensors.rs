@@ -1,6 +1,6 @@
 //! Interface `tensors`: handles to the host's immutable tensors.
 
-use scorehost_core::{Copied, Shape, Tensor, TensorError};
+use scorehost_core::{Copied, Shape, Tensor, TensorError, Value};
 use wasmtime::component::Resource;
 
 use super::TensorHandle;
@@ -17,13 +17,11 @@ fn refuse<T>(error: TensorError) -> Answer<T> {
 
 impl State {
     /// Gives the guest another tensor over the bytes of `of`.
-    fn derived(&mut self, of: &Handle, make: impl FnOnce(&Tensor) -> Result<Tensor, TensorError>) -> Answer<Handle> {
-        let held = self.held(of)?;
-        let derived = match make(&held.tensor) {
-            Ok(tensor) => held.derive(tensor),
-            Err(error) => return refuse(error),
-        };
-        Ok(Ok(self.push(derived)?))
+    fn derived(&mut self, of: &Handle, make: impl FnOnce(&Value) -> Result<Value, TensorError>) -> Answer<Handle> {
+        match self.held(of)?.derive(make) {
+            Ok(derived) => Ok(Ok(self.push(derived)?)),
+            Err(error) => refuse(error),
+        }
     }
 }
 
@@ -39,19 +37,19 @@ impl HostTensor for State {
     }
 
     fn dtype(&mut self, this: Handle) -> wasmtime::Result<Dtype> {
-        Ok(to_guest_dtype(self.held(&this)?.tensor.dtype()))
+        Ok(to_guest_dtype(self.held(&this)?.value.dtype()))
     }
 
     fn shape(&mut self, this: Handle) -> wasmtime::Result<Vec<u64>> {
-        Ok(self.held(&this)?.tensor.shape().to_vec())
+        Ok(self.held(&this)?.value.shape().to_vec())
     }
 
     fn byte_length(&mut self, this: Handle) -> wasmtime::Result<u64> {
-        Ok(self.held(&this)?.tensor.data().len() as u64)
+        Ok(self.held(&this)?.value.byte_len())
     }
 
     fn data(&mut self, this: Handle) -> wasmtime::Result<Vec<u8>> {
-        Ok(self.held(&this)?.tensor.data().to_vec())
+        Ok(self.fetch(self.held(&this)?)?.data().to_vec())
     }
 
     fn read(&mut self, this: Handle, offset: u64, length: u64) -> Answer<Vec<u8>> {
@@ -59,11 +57,11 @@ impl HostTensor for State {
     }
 
     fn reshape(&mut self, this: Handle, shape: Vec<u64>) -> Answer<Handle> {
-        self.derived(&this, |tensor| tensor.reshape(Shape::from_vec(shape)))
+        self.derived(&this, |value| value.reshape(Shape::from_vec(shape)))
     }
 
     fn slice(&mut self, this: Handle, start: u64, end: u64) -> Answer<Handle> {
-        self.derived(&this, |tensor| tensor.rows(start, end))
+        self.derived(&this, |value| value.rows(start, end))
     }
 
     fn share(&mut self, this: Handle) -> wasmtime::Result<Handle> {

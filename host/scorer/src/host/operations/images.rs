@@ -63,7 +63,7 @@ impl Host for State {
         let Sampling { interpolation, antialias, layout } = sampling;
         let (interpolation, layout) = (interpolation.into(), layout.into());
         let letterbox = op::Letterbox { height, width, interpolation, antialias, fill, center, layout };
-        let placed = match letterbox.placement(&self.held(&value)?.tensor) {
+        let placed = match letterbox.placement(&self.held(&value)?.value) {
             Ok(placed) => placed,
             Err(error) => return Ok(Err(self.report(&error.into()))),
         };
