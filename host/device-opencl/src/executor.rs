@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use context::{Context, Destination, Output, Part, Parts};
-use kept::Kept;
+use kept::{Kept, Shelf};
 use parking_lot::{Condvar, Mutex};
 use plans::{Plans, Ready};
 use scorehost_core::{
@@ -22,7 +22,7 @@ use scorehost_graph::{Fold, Model};
 use scorehost_plan::{Cost, Port, Style, common_rows, with_rows};
 
 use crate::OpenClError;
-use crate::driver::{Device, Queue};
+use crate::driver::Device;
 
 /// The platform name of the Open Inference Protocol.
 const PLATFORM: &str = "scorehost_opencl";
@@ -55,8 +55,8 @@ pub struct OpenClGraph {
     contexts: Mutex<Contexts>,
     returned: Condvar,
     plans: Plans,
-    /// Copies values that stayed on the device to the host.
-    reader: Arc<Queue>,
+    /// Where outputs stay.
+    shelf: Arc<Shelf>,
 }
 
 #[derive(Default)]
@@ -79,7 +79,7 @@ pub(crate) fn load(device: &Arc<Device>, model: &Model, options: LoadOptions) ->
         contexts: Mutex::default(),
         returned: Condvar::new(),
         plans,
-        reader: Arc::new(Queue::new(device, false)?),
+        shelf: Shelf::new(device)?,
         batch,
         options,
     };
@@ -210,7 +210,7 @@ impl OpenClGraph {
         let to = match shown(port, rows).1 {
             _ if port.constant.is_some() => Destination::Constant,
             bytes if keep.has(index) && bytes > 0 => {
-                Kept::new(&self.device, &self.reader, bytes).map_or_else(|| host(bytes), Destination::Device)
+                self.shelf.keep(bytes).map_or_else(|| host(bytes), Destination::Device)
             }
             bytes => host(bytes),
         };
@@ -286,7 +286,7 @@ impl scorehost_core::Graph for OpenClGraph {
 
     fn memory_bytes(&self) -> u64 {
         let contexts: u64 = self.contexts.lock().idle.iter().map(Context::bytes).sum();
-        self.plans.weight_bytes() + contexts
+        self.plans.weight_bytes() + contexts + self.shelf.bytes()
     }
 
     fn device(&self) -> DeviceKind {

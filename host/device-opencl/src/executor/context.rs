@@ -83,7 +83,8 @@ impl Context {
                     Destination::Constant => {}
                     Destination::Host(bytes) => batch.read(arena, from, bytes)?,
                     Destination::Device(kept) => {
-                        batch.copy((arena, from), (kept.buffer(), 0), kept.buffer().bytes())?;
+                        let buffer = kept.buffer()?;
+                        batch.copy((arena, from), (buffer, 0), buffer.bytes())?;
                     }
                 }
             }
