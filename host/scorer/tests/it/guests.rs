@@ -245,7 +245,17 @@ pub(crate) fn command() -> Vec<u8> {
 
 /// A guest of world `scorer` that runs model `twice` on its input and returns the answer as `x`.
 pub(crate) fn calls_model(input_name: &str) -> Vec<u8> {
+    calls_model_and(input_name, "")
+}
+
+/// The same, and copies the answer's elements into its memory before it returns it.
+pub(crate) fn reads_model() -> Vec<u8> {
+    calls_model_and("x", "(call $data (i32.load offset=8 (local.get $list)) (i32.const 192))")
+}
+
+fn calls_model_and(input_name: &str, then: &str) -> Vec<u8> {
     let imports = r#"
+      (import "scorehost:scoring/tensors@0.1.0" "[method]tensor.data" (func $data (param i32 i32)))
       (import "scorehost:scoring/models@0.1.0" "[static]model.open" (func $open (param i32 i32 i32)))
       (import "scorehost:scoring/models@0.1.0" "[method]model.run" (func $run (param i32 i32 i32 i32 i32 i32)))
       (import "scorehost:scoring/tensors@0.1.0" "[resource-drop]tensor" (func $drop (param i32)))"#;
@@ -255,16 +265,19 @@ pub(crate) fn calls_model(input_name: &str) -> Vec<u8> {
     let init = r"(call $open (i32.const 512) (i32.const 5) (i32.const 160))
       (global.set $model (i32.load (i32.const 164)))
       (i32.const 96)";
-    let run = r"(local $list i32)
+    let run = format!(
+        r"(local $list i32)
       (i32.store (local.get $ptr) (i32.const 520))
       (call $run (global.get $model) (local.get $ptr) (local.get $len) (i32.const 0) (i32.const 0) (i32.const 160))
       (call $drop (i32.load offset=8 (local.get $ptr)))
       (if (i32.eqz (i32.load8_u (i32.const 160))) (then
         (local.set $list (i32.load (i32.const 164)))
-        (i32.store (local.get $list) (i32.const 16))))
+        (i32.store (local.get $list) (i32.const 16))
+        {then}))
       (global.set $next (i32.const 65536))
-      (i32.const 160)";
-    scorer_with(imports, &extra, init, run)
+      (i32.const 160)"
+    );
+    scorer_with(imports, &extra, init, &run)
 }
 
 /// A guest of world `scorer` that computes through wasi:nn: loads by name, or loads the bytes `onnx` with an encoding.

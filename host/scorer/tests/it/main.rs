@@ -11,5 +11,6 @@ mod http_guests;
 mod neural;
 mod operations;
 mod outbound;
+mod residency;
 mod support;
 mod wasi;
