@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use scorehost_core::{Clock, Deadline, Failure, Graph, NamedValue};
+use scorehost_core::{Clock, Deadline, Failure, Graph, NamedTensor, NamedTensors, NamedValue};
 use scorehost_telemetry::{BatchStatistics, CostEstimate, Typical};
 
 use crate::call::{Answer, Mergeable, Wanted};
@@ -95,7 +95,19 @@ impl Lane {
 
     /// Runs one call, blocking, and measures it. A panic ends this run only.
     pub(crate) fn run(&self, inputs: &[NamedValue], wanted: &Wanted) -> (Answer, Duration) {
-        let (answer, took) = self.timed(&[inputs], wanted, None);
+        let run = |graph: &dyn Graph| graph.run_calls(&[inputs], &wanted.outputs, wanted.keep, None);
+        let (answer, took) = self.timed(rows::bytes(inputs), run);
+        self.takes.record(took);
+        (answer, took)
+    }
+
+    /// The same for a graph and a caller that know the host's memory only.
+    pub(crate) fn run_tensors(
+        &self,
+        inputs: &[NamedTensor],
+        outputs: &[usize],
+    ) -> (Result<NamedTensors, Failure>, Duration) {
+        let (answer, took) = self.timed(rows::bytes(inputs), |graph| graph.run_until(inputs, outputs, None));
         self.takes.record(took);
         (answer, took)
     }
@@ -108,10 +120,12 @@ impl Lane {
         rows: u64,
         until: Option<Deadline>,
     ) -> (Answer, Duration) {
-        let (answer, took) = self.timed(calls, wanted, until);
+        let bytes = calls.iter().map(|inputs| rows::bytes(inputs)).sum();
+        let run = |graph: &dyn Graph| graph.run_calls(calls, &wanted.outputs, wanted.keep, until);
+        let (answer, took) = self.timed(bytes, run);
         // A failure may end early and says nothing about the time.
         if answer.is_ok() {
-            let width = width(bytes(calls), rows);
+            let width = width(bytes, rows);
             self.curves.lock().entry(width).or_default().record(rows, took);
         }
         (answer, took)
@@ -122,23 +136,22 @@ impl Lane {
         self.takes.record(took);
     }
 
-    fn timed(&self, calls: &[&[NamedValue]], wanted: &Wanted, until: Option<Deadline>) -> (Answer, Duration) {
+    /// Runs something on the graph with inputs of so many bytes.
+    fn timed<T>(
+        &self,
+        bytes: usize,
+        run: impl FnOnce(&dyn Graph) -> Result<T, Failure>,
+    ) -> (Result<T, Failure>, Duration) {
         let start = self.clock.now();
-        let run = || self.graph.run_calls(calls, &wanted.outputs, wanted.keep, until);
-        let run = catch_unwind(AssertUnwindSafe(run));
+        let run = catch_unwind(AssertUnwindSafe(|| run(&*self.graph)));
         let took = self.since(start);
-        self.cost.record(bytes(calls), took);
+        self.cost.record(bytes, took);
         (run.unwrap_or_else(|panic| Err(Failure::of_panic(&*panic))), took)
     }
 
     fn since(&self, start: Instant) -> Duration {
         self.clock.now().saturating_duration_since(start)
     }
-}
-
-/// Bytes of the inputs of all calls.
-fn bytes(calls: &[&[NamedValue]]) -> usize {
-    calls.iter().map(|inputs| rows::bytes(inputs)).sum()
 }
 
 /// The group of rows of so many bytes.

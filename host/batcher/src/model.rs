@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scorehost_core::{
-    BatchTerms, BoxFuture, CallContext, Deadline, DynamicTerms, MemoryId, ModelId, ModelMetadata, NamedTensors,
-    NamedValue, NamedValues, OutputIndices, OutputSet, Priority, SignatureError,
+    BatchTerms, BoxFuture, CallContext, Deadline, Described, DynamicTerms, MemoryId, ModelId, ModelMetadata, Named,
+    NamedTensors, NamedValue, NamedValues, OutputIndices, OutputSet, Priority, SignatureError,
 };
 use scorehost_core::{Failure, Model};
 use scorehost_telemetry::trace::{self, Recording};
@@ -75,12 +75,12 @@ impl DispatchedModel {
         span
     }
 
-    fn check(&self, inputs: &NamedValues, outputs: &[Arc<str>]) -> Result<OutputIndices, DispatchError> {
+    fn check(&self, inputs: &[impl Named], outputs: &[Arc<str>]) -> Result<OutputIndices, DispatchError> {
         let refuse = |error: SignatureError| DispatchError::Signature { model: self.metadata.id.clone(), error };
         let signature = &self.metadata.signature;
         signature.check_inputs(inputs).map_err(refuse)?;
         if let Some(most) = self.most_rows {
-            let rows = inputs.iter().filter_map(|input| input.value.shape().first().copied()).max().unwrap_or(0);
+            let rows = inputs.iter().filter_map(|input| input.item().shape().first().copied()).max().unwrap_or(0);
             if rows > most {
                 return Err(DispatchError::TooManyRows { model: self.metadata.id.clone(), rows, most });
             }
@@ -91,7 +91,7 @@ impl DispatchedModel {
     async fn call(&self, inputs: NamedValues, outputs: &[Arc<str>], keep: OutputSet, call: &CallContext) -> Answer {
         let wanted = Wanted { outputs: self.check(&inputs, outputs)?, keep };
         let span = self.span(call);
-        let answer = if self.lane.cost().within(rows::bytes(&inputs), self.inline_limit) {
+        let answer = if self.is_short(&inputs) {
             let (answer, took) = self.lane.run(&inputs, &wanted);
             self.customer.occupied(self.lane.graph().device(), took);
             answer
@@ -99,6 +99,11 @@ impl DispatchedModel {
             self.hand_over(inputs, wanted, call).await
         };
         finish(span, answer)
+    }
+
+    /// Whether a call with such inputs runs on the caller's thread.
+    fn is_short(&self, inputs: &[impl Named]) -> bool {
+        self.lane.cost().within(rows::bytes(inputs), self.inline_limit)
     }
 
     /// Queues the call and waits for its turn, its answer, its deadline or the longest wait, whichever is first.
@@ -192,7 +197,7 @@ fn terms(config: &BatchConfig, limits: &QueueLimits) -> BatchTerms {
     BatchTerms { max_rows: whole(config.max_rows), dynamic: Some(dynamic) }
 }
 
-fn finish(mut span: Recording, answer: Answer) -> Answer {
+fn finish<T>(mut span: Recording, answer: Result<T, Failure>) -> Result<T, Failure> {
     answer.inspect_err(|failure| span.fail(failure.kind))
 }
 
@@ -208,6 +213,14 @@ impl Model for DispatchedModel {
         call: &'a CallContext,
     ) -> BoxFuture<'a, Result<NamedTensors, Failure>> {
         Box::pin(async move {
+            // The way of most calls: no device's memory, no wait.
+            if self.memory().is_none() && self.is_short(&inputs) {
+                let outputs = self.check(&inputs, outputs)?;
+                let span = self.span(call);
+                let (answer, took) = self.lane.run_tensors(&inputs, &outputs);
+                self.customer.occupied(self.lane.graph().device(), took);
+                return finish(span, answer);
+            }
             let inputs = inputs.into_iter().map(NamedValue::from).collect();
             let answer = self.call(inputs, outputs, OutputSet::NONE, call).await?;
             answer.into_iter().map(NamedValue::fetch).collect()

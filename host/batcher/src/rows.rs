@@ -1,7 +1,7 @@
 //! The rows of calls: what they have in common, and what a run of several gives each of them.
 
 use bytes::Bytes;
-use scorehost_core::{DType, NamedValue, NamedValues, Shape, Signature, Tensor, TensorError, Value};
+use scorehost_core::{DType, Described, Named, NamedValue, NamedValues, Shape, Signature, Tensor, TensorError, Value};
 
 /// Rows of every input; `None` where they differ, where there are none, or where an input has no dimensions.
 pub(crate) fn common(inputs: &[NamedValue]) -> Option<u64> {
@@ -26,8 +26,8 @@ pub(crate) fn alike(one: &[NamedValue], two: &[NamedValue]) -> bool {
 }
 
 /// Bytes of inputs.
-pub(crate) fn bytes(inputs: &[NamedValue]) -> usize {
-    inputs.iter().map(|input| input.value.byte_len() as usize).sum()
+pub(crate) fn bytes(inputs: &[impl Named]) -> usize {
+    inputs.iter().map(|input| input.item().byte_len() as usize).sum()
 }
 
 /// Whether an output has a row for every one of `rows`.

@@ -60,11 +60,10 @@ pub struct WhereTheyAre(Near);
 
 impl Device for WhereTheyAre {
     fn run(&self, operation: &Operation, inputs: &[Value], watch: &Watch<'_>) -> Result<Vec<Value>, OperationError> {
-        operation.plan(inputs)?;
         match self.0.run(operation, inputs) {
             Some(Ok(values)) => Ok(values),
             Some(Err(reason)) => {
-                // Its memory may be full, or it lacks a kernel for these shapes.
+                // Its memory may be full, it may lack a kernel for these shapes; what cannot be, the processor refuses in its own words.
                 tracing::debug!(operation = operation.name(), %reason, "computed on the processor");
                 Cpu.run(operation, inputs, watch)
             }

@@ -43,9 +43,12 @@ fn shapes(inputs: &[Value]) -> Vec<Shape> {
 }
 
 impl Near {
-    /// Runs an operation that passed its plan; `None` where no device does.
+    /// Runs an operation; `None` where no device does.
     pub(crate) fn run(&self, operation: &Operation, inputs: &[Value]) -> Option<Result<Vec<Value>, Failure>> {
         let memory = memory(inputs)?;
+        if let Err(refused) = operation.plan(inputs) {
+            return Some(Err(refused.into()));
+        }
         if let (Operation::Slice(slice), [value]) = (operation, inputs)
             && let Some((start, end)) = slice.rows(value)
         {
@@ -57,7 +60,8 @@ impl Near {
 
     /// Whether the operation is not loaded yet, or has not run with such shapes.
     pub(crate) fn prepares(&self, operation: &Operation, inputs: &[Value]) -> bool {
-        let Some((memory, model)) = memory(inputs).zip(operation.model(inputs)) else { return false };
+        let Some(memory) = memory(inputs).filter(|_| operation.plan(inputs).is_ok()) else { return false };
+        let Some(model) = operation.model(inputs) else { return false };
         let known = self.known(memory.id(), &model);
         known.is_none_or(|loaded| loaded.graph.is_ok() && !loaded.shapes.lock().contains(&shapes(inputs)))
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use scorehost_core::{
-    DeployedModel, ErrorKind, Failure, MemoryId, Model, NamedTensor, NamedTensors, NamedValue, NamedValues, OutputSet,
-    Value,
+    CallContext, DeployedModel, ErrorKind, Failure, MemoryId, Model, NamedTensor, NamedTensors, NamedValue,
+    NamedValues, Value,
 };
 use wasmtime::component::Resource;
 
@@ -56,10 +56,15 @@ impl HostModel for State {
         let number = *number;
         let inputs = self.model_inputs(&model, inputs)?;
         let outputs = output_names(&model, outputs);
-        let on_device = model.memory().is_some();
-        let keep = if on_device { self.environment.residency.of(number) } else { OutputSet::NONE };
-        match model.run_values(inputs, &outputs, keep, &self.call).await {
-            Ok(values) => Ok(Ok(self.hold_values(values, on_device.then_some((number, &*model)))?)),
+        let answer = if model.memory().is_some() {
+            let keep = self.environment.residency.of(number);
+            let values = model.run_values(inputs, &outputs, keep, &self.call).await;
+            values.map(|values| self.hold_values(values, number, &*model))
+        } else {
+            run_on_host(&*model, inputs, &outputs, &self.call).await.map(|tensors| self.hold_outputs(tensors))
+        };
+        match answer {
+            Ok(held) => Ok(Ok(held?)),
             Err(failure) => Ok(Err(self.report(&failure))),
         }
     }
@@ -114,15 +119,15 @@ impl State {
         }
     }
 
-    /// Gives the guest what a model made; `from` is the model and its number, where its outputs may stay on a device.
+    /// Gives the guest what a model made whose outputs may stay on its device; `number` is the model's.
     fn hold_values(
         &mut self,
         values: NamedValues,
-        from: Option<(usize, &dyn Model)>,
+        number: usize,
+        model: &dyn Model,
     ) -> wasmtime::Result<Vec<GuestTensor>> {
         let hold = |NamedValue { name, value }: NamedValue| {
-            let output = from.and_then(|(_, model)| output_of(model, &name));
-            let origin = from.zip(output).map(|((number, _), output)| Arc::new(Origin::new(number, output)));
+            let origin = output_of(model, &name).map(|output| Arc::new(Origin::new(number, output)));
             Ok(GuestTensor { name: name.to_string(), tensor: self.hold_output(value, origin)? })
         };
         values.into_iter().map(hold).collect()
@@ -141,6 +146,17 @@ impl State {
         }
         to_guest_failure(failure)
     }
+}
+
+/// Runs a model that knows the host's memory only.
+async fn run_on_host(
+    model: &dyn Model,
+    inputs: NamedValues,
+    outputs: &[Arc<str>],
+    call: &CallContext,
+) -> Result<NamedTensors, Failure> {
+    let inputs = inputs.into_iter().map(NamedValue::fetch).collect::<Result<_, _>>()?;
+    model.run(inputs, outputs, call).await
 }
 
 /// The place of an output in a model's signature.
