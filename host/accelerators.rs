@@ -59,7 +59,7 @@ fn opencl(devices: Devices, program_cache: Option<PathBuf>, wishes: Wishes) -> D
     use scorehost_device_opencl::{Fpgas, OpenCl, OpenClConfig};
 
     let cpu_devices = wishes.opencl_cpu;
-    let config = OpenClConfig { library: None, memory_limit: None, program_cache, cpu_devices };
+    let config = OpenClConfig { library: None, memory_limit: None, program_cache, cpu_devices, ceiling: None };
     let open = move || {
         let opencl = OpenCl::discover(&config).map_err(|reason| reason.to_string())?;
         let gpus = opencl.gpus().map(|gpus| Arc::new(gpus) as Arc<dyn Accelerator>);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scorehost_core::{
-    BatchTerms, BoxFuture, CallContext, Deadline, Described, DynamicTerms, MemoryId, ModelId, ModelMetadata, Named,
-    NamedTensors, NamedValue, NamedValues, OutputIndices, OutputSet, Priority, SignatureError,
+    BatchTerms, BoxFuture, CallContext, Deadline, Described, DeviceKind, DynamicTerms, MemoryId, ModelId,
+    ModelMetadata, Named, NamedTensors, NamedValue, NamedValues, OutputIndices, OutputSet, Priority, SignatureError,
 };
 use scorehost_core::{Failure, Model};
 use scorehost_telemetry::trace::{self, Recording};
@@ -103,7 +103,10 @@ impl DispatchedModel {
 
     /// Whether a call with such inputs runs on the caller's thread.
     fn is_short(&self, inputs: &[impl Named]) -> bool {
-        self.lane.cost().within(rows::bytes(inputs), self.inline_limit)
+        let short = self.lane.cost().within(rows::bytes(inputs), self.inline_limit);
+        // Other devices than the CPU may not come back, however short their calls were: the thread that serves connections must not wait
+        // for one.
+        short && self.lane.graph().device() == DeviceKind::Cpu
     }
 
     /// Queues the call and waits for its turn, its answer, its deadline or the longest wait, whichever is first.

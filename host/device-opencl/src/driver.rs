@@ -1,5 +1,5 @@
-//! The only part that calls OpenCL. What it gives out is safe to use: every object has one owner, memory is counted, and work is
-//! waited for before what it borrows is given back.
+//! The only part that calls OpenCL. What it gives out is safe to use: memory is counted, and what the device works with is kept until it
+//! is done, also where the call that it works for has ended before.
 //!
 //! `ocl` is the binding; its calls end in the forwarders of [`entry`], which reach the library that [`library`] opens at run time.
 
@@ -11,15 +11,18 @@ mod inventory;
 mod kernel;
 pub(crate) mod library;
 mod memory;
+mod probe;
 mod program;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod verdict;
+mod work;
 
 #[allow(unused_imports, reason = "the parts that use all of it follow")]
 pub(crate) use cache::ProgramCache;
 #[allow(unused_imports, reason = "the parts that use all of it follow")]
-pub(crate) use device::Device;
+pub(crate) use device::{Bounds, Device};
 #[allow(unused_imports, reason = "the parts that use all of it follow")]
 pub(crate) use event::Event;
 pub use inventory::{DeviceInfo, DeviceType};

@@ -42,6 +42,20 @@ pub enum OpenClError {
         /// What broke it.
         reason: String,
     },
+    /// A call's time was up before the device was done.
+    #[error("OpenCL device '{device}' was not done with the call by its deadline")]
+    Deadline {
+        /// Name of the device.
+        device: String,
+    },
+    /// Too many calls have ended at their deadlines while their work goes on.
+    #[error("OpenCL device '{device}' still works for {calls} calls that ended at their deadlines; try again later")]
+    Occupied {
+        /// Name of the device.
+        device: String,
+        /// Calls.
+        calls: usize,
+    },
     /// The device's memory, or the part of it that may be used, is full.
     #[error("{wanted} bytes do not fit OpenCL device '{device}': {used} of {limit} are in use")]
     Memory {
@@ -174,6 +188,9 @@ impl From<OpenClError> for Failure {
                 Self::new(ErrorKind::Overloaded, "the OpenCL device has not enough room for this call")
                     .with_detail(error.to_string())
             }
+            OpenClError::Occupied { .. } => Self::new(ErrorKind::Overloaded, error.to_string()),
+            OpenClError::Deadline { .. } => Self::new(ErrorKind::Deadline, error.to_string())
+                .with_hint("ask for fewer rows in a call, or raise scoringTimeoutMs"),
             OpenClError::Library { .. }
             | OpenClError::NoPlatform
             | OpenClError::NoDevice { .. }

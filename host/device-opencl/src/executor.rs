@@ -107,8 +107,9 @@ impl OpenClGraph {
         self.plans.get(inputs).map(|ready| ready.plan.cost())
     }
 
-    fn take(&self) -> Result<Context, OpenClError> {
-        let deadline = Instant::now() + PATIENCE;
+    fn take(&self, until: Option<Deadline>) -> Result<Context, OpenClError> {
+        let patience = Instant::now() + PATIENCE;
+        let deadline = until.map_or(patience, |until| until.instant().min(patience));
         let mut contexts = self.contexts.lock();
         loop {
             if let Some(context) = contexts.idle.pop() {
@@ -123,13 +124,25 @@ impl OpenClGraph {
                 });
             }
             if self.returned.wait_until(&mut contexts, deadline).timed_out() {
-                return Err(OpenClError::Busy { device: self.device.info.name.clone(), contexts: contexts.made });
+                let device = self.device.info.name.clone();
+                return Err(if deadline < patience {
+                    OpenClError::Deadline { device }
+                } else {
+                    OpenClError::Busy { device, contexts: contexts.made }
+                });
             }
         }
     }
 
     fn give_back(&self, context: Context) {
-        self.contexts.lock().idle.push(context);
+        let mut contexts = self.contexts.lock();
+        if context.is_spent() {
+            // The device has it until the work is over; another one takes its place.
+            contexts.made -= 1;
+        } else {
+            contexts.idle.push(context);
+        }
+        drop(contexts);
         self.returned.notify_one();
     }
 
@@ -185,45 +198,58 @@ impl OpenClGraph {
         Ok(Part::Host(bytes))
     }
 
-    fn execute(&self, calls: &[&[NamedValue]], outputs: &[usize], keep: OutputSet) -> Result<NamedValues, Failure> {
+    fn execute(
+        &self,
+        calls: &[&[NamedValue]],
+        outputs: &[usize],
+        keep: OutputSet,
+        until: Option<Deadline>,
+    ) -> Result<NamedValues, Failure> {
         self.device.check()?;
         let (shapes, values) = self.ordered(calls)?;
         let rows = if self.options.batches && self.batch.is_ok() { common_rows(&shapes) } else { None };
         let ready = self.plans.get(&rows.map_or_else(|| shapes.clone(), |rows| filled_up(&shapes, rows)))?;
         let inputs: Vec<Parts<'_>> = values.iter().map(|values| self.parts(values)).collect::<Result<_, _>>()?;
-        let mut made: Vec<Output> = outputs.iter().map(|index| self.output(&ready, *index, rows, keep)).collect();
-        let mut context = self.take()?;
+        let made: Vec<Output> = outputs.iter().map(|index| self.output(&ready, *index, rows, keep)).collect();
+        let mut context = self.take(until)?;
         self.device.running.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        let result = context.run(&ready, &inputs, &mut made);
+        let result = context.run(&ready, &inputs, &made, until);
         self.device.busy_micros.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.device.running.fetch_sub(1, Ordering::Relaxed);
         self.give_back(context);
-        result?;
-        made.into_iter().map(|output| self.value(&ready, output, rows)).collect()
+        let mut read = result?.into_iter();
+        made.into_iter().map(|output| self.value(&ready, output, rows, &mut read)).collect()
     }
 
     /// Where an output of a run goes; `keep` are those that may stay here.
     fn output(&self, ready: &Ready, index: usize, rows: Option<u64>, keep: OutputSet) -> Output {
         let port = &ready.plan.outputs[index];
-        let host = |bytes: u64| Destination::Host(vec![0; bytes as usize]);
         let to = match shown(port, rows).1 {
             _ if port.constant.is_some() => Destination::Constant,
             bytes if keep.has(index) && bytes > 0 => {
-                self.shelf.keep(bytes).map_or_else(|| host(bytes), Destination::Device)
+                self.shelf.keep(bytes).map_or(Destination::Host(bytes), Destination::Device)
             }
-            bytes => host(bytes),
+            bytes => Destination::Host(bytes),
         };
         Output { index, to }
     }
 
-    fn value(&self, ready: &Ready, output: Output, rows: Option<u64>) -> Result<NamedValue, Failure> {
+    /// `read`: what was copied to the host, in order.
+    fn value(
+        &self,
+        ready: &Ready,
+        output: Output,
+        rows: Option<u64>,
+        read: &mut impl Iterator<Item = Vec<u8>>,
+    ) -> Result<NamedValue, Failure> {
         let port = &ready.plan.outputs[output.index];
         let name = self.signature.outputs[output.index].name.clone();
         let shape = shown(port, rows).0;
         let value = match (output.to, &port.constant) {
             (Destination::Constant, constant) => Value::Host(constant.clone().ok_or_else(|| no_constant(&name))?),
-            (Destination::Host(bytes), _) => {
+            (Destination::Host(_), _) => {
+                let bytes = read.next().unwrap_or_default();
                 Copied::Result.count(bytes.len());
                 Value::Host(Tensor::new(port.dtype, shape, Bytes::from(bytes))?)
             }
@@ -266,8 +292,17 @@ impl scorehost_core::Graph for OpenClGraph {
     }
 
     fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Result<NamedTensors, Failure> {
+        self.run_until(inputs, outputs, None)
+    }
+
+    fn run_until(
+        &self,
+        inputs: &[NamedTensor],
+        outputs: &[usize],
+        until: Option<Deadline>,
+    ) -> Result<NamedTensors, Failure> {
         let inputs: NamedValues = inputs.iter().cloned().map(NamedValue::from).collect();
-        self.execute(&[&inputs], outputs, OutputSet::NONE)?.into_iter().map(NamedValue::fetch).collect()
+        self.execute(&[&inputs], outputs, OutputSet::NONE, until)?.into_iter().map(NamedValue::fetch).collect()
     }
 
     fn memory(&self) -> Option<MemoryId> {
@@ -279,9 +314,9 @@ impl scorehost_core::Graph for OpenClGraph {
         calls: &[&[NamedValue]],
         outputs: &[usize],
         keep: OutputSet,
-        _: Option<Deadline>,
+        until: Option<Deadline>,
     ) -> Result<NamedValues, Failure> {
-        self.execute(calls, outputs, keep)
+        self.execute(calls, outputs, keep, until)
     }
 
     fn memory_bytes(&self) -> u64 {

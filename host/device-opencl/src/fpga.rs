@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use error::FpgaError;
 use files::Files;
-pub use graph::FpgaGraph;
+pub use graph::{FpgaCosts, FpgaGraph};
 use scorehost_core::{DeviceKind, Failure, Graph};
 use scorehost_device::{Accelerator, DeviceLoad, DeviceReport, LoadRequest};
 

@@ -17,6 +17,6 @@ mod opencl;
 pub use driver::{DeviceInfo, DeviceType};
 pub use error::OpenClError;
 pub use executor::{LoadOptions, OpenClGraph};
-pub use fpga::{FpgaError, FpgaGraph, Fpgas};
+pub use fpga::{FpgaCosts, FpgaError, FpgaGraph, Fpgas};
 pub use gpu::OpenClGpus;
 pub use opencl::{OpenCl, OpenClConfig};

@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use scorehost_device::{DeviceLoad, DeviceReport};
 
-use crate::driver::{self, Device, Program, ProgramCache};
+use crate::driver::{self, Bounds, Device, Program, ProgramCache};
 use crate::{DeviceInfo, DeviceType, OpenClError};
 
 /// Bytes of compiled programs on disk at most.
 const CACHE_BYTES: u64 = 512 << 20;
+/// How long a device may take for one call when the configuration does not say.
+const CEILING: Duration = Duration::from_secs(120);
 
 /// Where OpenCL is and how much of its devices to use.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,9 @@ pub struct OpenClConfig {
     /// Whether the host's processor, where an OpenCL platform offers it as a device, takes the part of a GPU and of an FPGA: for trying
     /// both without such hardware.
     pub cpu_devices: bool,
+    /// How long a device may take for what one call gives it, two minutes when unset. A device that takes longer is lost: it may never
+    /// come back, and no OpenCL stops a kernel.
+    pub ceiling: Option<Duration>,
 }
 
 /// The OpenCL devices of this process.
@@ -40,11 +46,12 @@ impl OpenCl {
     pub fn discover(config: &OpenClConfig) -> Result<Self, OpenClError> {
         driver::library::open(config.library.as_deref())?;
         let cache = ProgramCache::new(config.program_cache.clone(), CACHE_BYTES);
+        let bounds = Bounds { memory: config.memory_limit, ceiling: config.ceiling.unwrap_or(CEILING) };
         let mut devices = Vec::new();
         let mut refused = None;
         for found in driver::find()? {
             let name = found.info.name.clone();
-            match Device::open(found, devices.len(), config.memory_limit, cache.clone()) {
+            match Device::open(found, devices.len(), &bounds, cache.clone()) {
                 Ok(device) => devices.push(device),
                 Err(reason) => {
                     tracing::warn!(device = name, %reason, "an OpenCL device cannot be opened");
@@ -112,12 +119,14 @@ pub(crate) fn report(device: &Device) -> DeviceReport {
 
 /// What a device does at the moment.
 pub(crate) fn load(device: &Device) -> DeviceLoad {
+    // First, because it gives back what late calls held.
+    let healthy = device.check().is_ok();
     DeviceLoad {
         name: device.memory.to_string(),
         used_bytes: device.used(),
         limit_bytes: device.limit(),
         busy_seconds: device.busy_micros.load(Ordering::Relaxed) as f64 / 1e6,
         running: device.running.load(Ordering::Relaxed),
-        healthy: device.check().is_ok(),
+        healthy,
     }
 }

@@ -27,7 +27,7 @@ pub(crate) enum Form {
 pub struct Constants {
     by_key: HashMap<([u8; 32], DType, Form), usize>,
     /// Bytes that are not on the device yet; empty once they are.
-    pub pending: Vec<(usize, Vec<u8>)>,
+    pub pending: Vec<(usize, Bytes)>,
     pub(crate) count: usize,
     /// Digests of large tensors by address; the bytes are kept, so that no other tensor can come to the same address.
     digests: HashMap<(usize, usize), ([u8; 32], Bytes)>,
@@ -44,7 +44,7 @@ impl Constants {
         let id = self.count;
         self.count += 1;
         self.by_key.insert(key, id);
-        self.pending.push((id, bytes));
+        self.pending.push((id, Bytes::from(bytes)));
         Ok(id)
     }
 

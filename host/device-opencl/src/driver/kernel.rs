@@ -88,7 +88,7 @@ impl Kernel {
 
     fn set(&self, handle: &ocl::core::Kernel, index: u32, arg: &Arg<'_>) -> Result<(), OpenClError> {
         let value = match arg {
-            Arg::Buffer(buffer) => ArgVal::mem(&buffer.handle),
+            Arg::Buffer(buffer) => ArgVal::mem(buffer.handle()),
             Arg::Null => ArgVal::mem_null(),
             Arg::Int(value) => ArgVal::scalar(value),
             Arg::Float(value) => ArgVal::scalar(value),

@@ -9,9 +9,12 @@ use ocl::flags::MemFlags;
 use super::Device;
 use crate::OpenClError;
 
-/// Bytes on a device.
-pub(crate) struct Buffer {
-    pub(super) handle: Mem,
+/// Bytes on a device. A clone is the same memory, which is given back when the last one goes.
+#[derive(Clone)]
+pub(crate) struct Buffer(Arc<Memory>);
+
+struct Memory {
+    handle: Mem,
     bytes: u64,
     /// Dropped after the memory itself.
     _counted: Counted,
@@ -51,19 +54,28 @@ impl Buffer {
                 OpenClError::Memory { .. } => device.full(bytes),
                 error => error,
             })?;
-        Ok(Self { handle, bytes, _counted: counted })
+        Ok(Self(Arc::new(Memory { handle, bytes, _counted: counted })))
     }
 
     /// Length in bytes.
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.bytes
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
+    /// Whether someone else holds the same memory: work that the device is not done with, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    pub(super) fn handle(&self) -> &Mem {
+        &self.0.handle
     }
 
     /// Whether a range is inside.
     pub(super) fn check(&self, offset: u64, bytes: u64) -> Result<(), OpenClError> {
         match offset.checked_add(bytes) {
-            Some(end) if end <= self.bytes => Ok(()),
-            _ => Err(OpenClError::Range { offset, bytes, length: self.bytes }),
+            Some(end) if end <= self.0.bytes => Ok(()),
+            _ => Err(OpenClError::Range { offset, bytes, length: self.0.bytes }),
         }
     }
 }

@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests; a skipped one says so")]
 
+mod late;
+
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::*;
 use crate::{OpenCl, OpenClConfig, OpenClError};
@@ -45,15 +49,14 @@ fn scaled(queue: &Queue, kernel: &Kernel, device: &Arc<Device>, x: &[f32], by: f
     let from = Buffer::new(device, bytes.len() as u64)?;
     let to = Buffer::new(device, bytes.len() as u64)?;
     let add: Vec<u8> = [1i32, 2, 3, 4].iter().flat_map(|word| word.to_le_bytes()).collect();
-    let mut out = vec![0xff; bytes.len()];
-    queue.run(|batch| {
+    let ((), out) = queue.run(None, |batch| {
         batch.fill(&to, 0, to.bytes(), 0xff)?;
-        batch.write(&from, 0, &bytes)?;
+        batch.write(&from, 0, &Bytes::from(bytes))?;
         let args = [Arg::Buffer(&from), Arg::Buffer(&to), Arg::Float(by), Arg::Int(x.len() as i32), Arg::Bytes(&add)];
         batch.launch(kernel, Grid { items: [x.len(), 1, 1], group: None }, &args)?;
-        batch.read(&to, 0, &mut out)
+        batch.read(&to, 0, to.bytes())
     })?;
-    Ok(of_bytes(&out))
+    Ok(of_bytes(&out[0]))
 }
 
 #[test]
@@ -88,12 +91,13 @@ fn a_kernel_computes_with_all_kinds_of_arguments_and_says_how_long() {
     let memory = Buffer::new(&device, 1 << 16).unwrap();
     let spin = program.kernel("spin").unwrap();
     let event = queue
-        .run(|batch| {
+        .run(None, |batch| {
             batch.fill(&memory, 0, 1 << 16, 0)?;
             let args = [Arg::Buffer(&memory), Arg::Int(1000)];
             batch.launch(&spin, Grid { items: [1 << 14, 1, 1], group: None }, &args)
         })
-        .unwrap();
+        .unwrap()
+        .0;
     assert!(event.nanoseconds().unwrap() > 1000);
 }
 
@@ -125,13 +129,11 @@ fn copies_outside_a_buffer_are_refused() {
     let Some(device) = device(&OpenClConfig::default()) else { return };
     let queue = Queue::new(&device, false).unwrap();
     let buffer = Buffer::new(&device, 64).unwrap();
-    queue.run(|batch| batch.fill(&buffer, 0, 64, 7)).unwrap();
-    let mut out = vec![0; 16];
-    queue.run(|batch| batch.read(&buffer, 48, &mut out)).unwrap();
-    assert!(out.iter().all(|byte| *byte == 7));
+    queue.run(None, |batch| batch.fill(&buffer, 0, 64, 7)).unwrap();
+    let read = |offset| queue.run(None, |batch| batch.read(&buffer, offset, 16)).map(|(_, mut out)| out.remove(0));
+    assert!(read(48).unwrap().iter().all(|byte| *byte == 7));
     for offset in [49, u64::MAX] {
-        let refused = queue.run(|batch| batch.read(&buffer, offset, &mut out));
-        assert!(matches!(refused, Err(OpenClError::Range { length: 64, .. })), "{offset}");
+        assert!(matches!(read(offset), Err(OpenClError::Range { length: 64, .. })), "{offset}");
     }
     assert_eq!(device.used(), 64);
     drop(buffer);
@@ -162,10 +164,7 @@ fn programs_and_arguments_that_do_not_fit_say_why() {
     let kernel = program.kernel("scale").unwrap();
     let queue = Queue::new(&device, false).unwrap();
     let one = Grid { items: [1, 1, 1], group: Some([1, 1, 1]) };
-    let launch = |args: &[Arg<'_>]| {
-        let batch_args: Vec<Arg<'_>> = args.to_vec();
-        queue.run(|batch| batch.launch(&kernel, one, &batch_args).map(drop))
-    };
+    let launch = |args: &[Arg<'_>]| queue.run(None, |batch| batch.launch(&kernel, one, args).map(drop)).map(drop);
     assert!(matches!(launch(&[Arg::Null]), Err(OpenClError::Arguments { expected: 5, given: 1, .. })));
     let wrong = [Arg::Null, Arg::Null, Arg::Bytes(&[0; 2]), Arg::Int(0), Arg::Int(0)];
     assert!(matches!(launch(&wrong), Err(OpenClError::Argument { index: 2, .. })));

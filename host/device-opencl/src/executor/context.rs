@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use scorehost_core::Deadline;
 use scorehost_plan::Port;
 
 use super::kept::Kept;
@@ -39,7 +40,8 @@ pub(super) struct Output {
 pub(super) enum Destination {
     /// It does not depend on the inputs: nowhere.
     Constant,
-    Host(Vec<u8>),
+    /// The host, so many bytes.
+    Host(u64),
     Device(Kept),
 }
 
@@ -60,16 +62,22 @@ impl Context {
         self.arena.as_ref().map_or(0, Buffer::bytes)
     }
 
-    /// Runs a plan. Every output is copied to the host's bytes or to the memory in which it stays.
+    /// Whether a call has left work behind: then it is of no more use.
+    pub(super) fn is_spent(&self) -> bool {
+        self.queue.is_spent()
+    }
+
+    /// Runs a plan. Every output is copied to the host, which this returns in their order, or to the memory in which it stays.
     pub(super) fn run(
         &mut self,
         ready: &Ready,
         inputs: &[Parts<'_>],
-        outputs: &mut [Output],
-    ) -> Result<(), OpenClError> {
+        outputs: &[Output],
+        until: Option<Deadline>,
+    ) -> Result<Vec<Vec<u8>>, OpenClError> {
         self.make_room(ready.plan.arena_bytes)?;
-        let Some(arena) = &self.arena else { return Ok(()) };
-        self.queue.run(|batch| {
+        let Some(arena) = &self.arena else { return Ok(Vec::new()) };
+        let ((), read) = self.queue.run(until, |batch| {
             if self.poison {
                 batch.fill(arena, 0, arena.bytes(), 0xff)?;
             }
@@ -77,11 +85,11 @@ impl Context {
                 write(batch, arena, port, parts)?;
             }
             ready.steps.iter().try_for_each(|step| queue(batch, step, arena).map_err(|error| in_node(error, step)))?;
-            for output in &mut *outputs {
+            for output in outputs {
                 let from = ready.plan.outputs[output.index].offset;
-                match &mut output.to {
+                match &output.to {
                     Destination::Constant => {}
-                    Destination::Host(bytes) => batch.read(arena, from, bytes)?,
+                    Destination::Host(bytes) => batch.read(arena, from, *bytes)?,
                     Destination::Device(kept) => {
                         let buffer = kept.buffer()?;
                         batch.copy((arena, from), (buffer, 0), buffer.bytes())?;
@@ -89,7 +97,8 @@ impl Context {
                 }
             }
             Ok(())
-        })
+        })?;
+        Ok(read)
     }
 
     fn make_room(&mut self, bytes: u64) -> Result<(), OpenClError> {
@@ -103,17 +112,12 @@ impl Context {
 }
 
 /// Queues an input's parts one behind the other, and zeros where the port has room for more rows.
-fn write<'env>(
-    batch: &Batch<'env>,
-    arena: &'env Buffer,
-    port: &Port,
-    parts: &'env Parts<'_>,
-) -> Result<(), OpenClError> {
+fn write(batch: &Batch<'_>, arena: &Buffer, port: &Port, parts: &Parts<'_>) -> Result<(), OpenClError> {
     let (mut at, end) = (port.offset, port.offset + port.bytes);
     for part in parts {
         let length = part.bytes().min(end - at);
         match part {
-            Part::Host(bytes) => batch.write(arena, at, &bytes[..length as usize])?,
+            Part::Host(bytes) => batch.write(arena, at, &bytes.slice(..length as usize))?,
             Part::Device { buffer, offset, .. } => batch.copy((buffer, *offset), (arena, at), length)?,
         }
         at += length;
@@ -121,7 +125,7 @@ fn write<'env>(
     batch.fill(arena, at, end - at, 0)
 }
 
-fn queue<'env>(batch: &Batch<'env>, step: &'env Step, arena: &'env Buffer) -> Result<(), OpenClError> {
+fn queue(batch: &Batch<'_>, step: &Step, arena: &Buffer) -> Result<(), OpenClError> {
     match step {
         Step::Zero { offset, bytes, .. } => batch.fill(arena, *offset, *bytes, 0),
         Step::Launch { kernel, grid, args, .. } => {

@@ -98,7 +98,8 @@ impl Drop for Kept {
             // Shapes may have changed: what lies there for longest goes.
             spare.remove(0);
         }
-        spare.extend(self.buffer.take());
+        // Work of a call that ended late may still write there.
+        spare.extend(self.buffer.take().filter(|buffer| !buffer.is_shared()));
     }
 }
 
@@ -112,8 +113,8 @@ impl DeviceMemory for Kept {
             return Err(OpenClError::Range { offset, bytes: length, length: self.bytes }.into());
         }
         let buffer = self.buffer()?;
-        let mut bytes = vec![0; length as usize];
-        self.shelf.reader.run(|batch| batch.read(buffer, offset, &mut bytes))?;
+        let ((), mut read) = self.shelf.reader.run(None, |batch| batch.read(buffer, offset, length))?;
+        let bytes = read.pop().unwrap_or_default();
         Copied::Result.count(bytes.len());
         Ok(bytes.into())
     }

@@ -125,7 +125,7 @@ impl Plans {
         let queue = Queue::new(&self.device, false)?;
         while let Some((id, bytes)) = state.constants.pending.last() {
             let buffer = Arc::new(Buffer::new(&self.device, bytes.len() as u64)?);
-            queue.run(|batch| batch.write(&buffer, 0, bytes))?;
+            queue.run(None, |batch| batch.write(&buffer, 0, bytes))?;
             if state.weights.len() <= *id {
                 state.weights.resize(id + 1, None);
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use scorehost_core::{Shape, Tensor};
+use scorehost_core::{Deadline, Shape, Tensor};
 use scorehost_graph::ValueId;
 
 use super::FpgaError;
@@ -38,6 +38,19 @@ pub(super) struct Values {
     pub(super) host: HashMap<ValueId, Tensor>,
     /// Shapes of those on the device.
     device: HashMap<ValueId, Shape>,
+    /// When the call is given up.
+    pub(super) until: Option<Deadline>,
+}
+
+/// What a stretch of a call took on the device.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Took {
+    /// Nanoseconds that kernels worked, where the device tells.
+    pub(super) kernels: Option<u64>,
+    /// Nanoseconds that copies between host and device took, where the device tells.
+    pub(super) copies: u64,
+    /// Bytes of these copies.
+    pub(super) bytes: u64,
 }
 
 /// What all calls share.
@@ -72,15 +85,19 @@ impl Context {
         self.memory.values().map(Buffer::bytes).sum()
     }
 
-    /// Runs some claims in order: copies what they need to the device, and back what the host needs. Returns the nanoseconds that
-    /// the device worked, where it tells.
+    /// Whether a call has left work behind: then it is of no more use.
+    pub(super) fn is_spent(&self) -> bool {
+        self.queue.is_spent()
+    }
+
+    /// Runs some claims in order: copies what they need to the device, and back what the host needs.
     pub(super) fn run(
         &mut self,
         shared: Shared<'_>,
         claims: &[usize],
         (uploads, downloads): (&[ValueId], &[ValueId]),
         values: &mut Values,
-    ) -> Result<Option<u64>, FpgaError> {
+    ) -> Result<Took, FpgaError> {
         let sent: Vec<(ValueId, Tensor)> =
             uploads.iter().filter_map(|value| Some((*value, values.host.get(value)?.clone()))).collect();
         values.device.extend(sent.iter().map(|(value, tensor)| (*value, Shape::from(tensor.shape()))));
@@ -93,10 +110,10 @@ impl Context {
             let layout = runs.iter().find_map(|run| run.output(*value));
             let Some((layout, shape)) = layout.zip(values.device.get(value)) else { continue };
             let bytes = shape.iter().product::<u64>() as usize * layout.dtype.size().unwrap_or(0);
-            received.push((*value, layout.dtype, shape.clone(), vec![0u8; bytes]));
+            received.push((*value, layout.dtype, shape.clone(), bytes as u64));
         }
         let (queue, memory) = (&self.queue, &self.memory);
-        let events = queue.run(|batch| {
+        let ((events, copies), read) = queue.run(values.until, |batch| {
             for (value, tensor) in &sent {
                 batch.write(at(memory, Slot::Value(*value))?, 0, tensor.data())?;
             }
@@ -106,15 +123,18 @@ impl Context {
                     events.push(run.launch(batch, *chunk, shared, memory)?);
                 }
             }
-            for (value, .., bytes) in &mut received {
-                batch.read(at(memory, Slot::Value(*value))?, 0, bytes)?;
+            for (value, .., bytes) in &received {
+                batch.read(at(memory, Slot::Value(*value))?, 0, *bytes)?;
             }
-            Ok(events)
+            Ok((events, batch.copies()))
         })?;
-        for (value, dtype, shape, bytes) in received {
+        let bytes = sent.iter().map(|(_, tensor)| tensor.data().len() as u64).sum::<u64>()
+            + received.iter().map(|(.., bytes)| bytes).sum::<u64>();
+        for ((value, dtype, shape, _), bytes) in received.into_iter().zip(read) {
             values.host.insert(value, Tensor::new(dtype, shape, Bytes::from(bytes))?);
         }
-        Ok(events.iter().map(Event::nanoseconds).sum())
+        let copies = copies.iter().filter_map(Event::nanoseconds).sum();
+        Ok(Took { kernels: events.iter().map(Event::nanoseconds).sum(), copies, bytes })
     }
 
     /// Finds the rows of a claim, and makes room for its tensors.
@@ -133,9 +153,9 @@ impl Context {
             };
             let one = layout.bytes(largest).ok_or_else(too_long)?;
             let all = layout.bytes(rows).ok_or_else(too_long)?;
-            self.grow(Slot::Value(value), if run.is_whole(layout) { one.max(all) } else { all })?;
+            self.grow(Slot::Value(value), if run.is_whole(layout) { one.max(all) } else { all }, values.until)?;
             if !run.is_whole(layout) {
-                self.grow(Slot::Launch(claim, place), one)?;
+                self.grow(Slot::Launch(claim, place), one, values.until)?;
             }
             if matches!(spec.arguments[place], Argument::Output(..)) {
                 values.device.insert(value, layout.dimensions(rows));
@@ -145,7 +165,7 @@ impl Context {
     }
 
     /// Makes a piece of memory at least that long. Its content is lost where it grows, so this comes before any copy.
-    fn grow(&mut self, slot: Slot, bytes: u64) -> Result<(), OpenClError> {
+    fn grow(&mut self, slot: Slot, bytes: u64, until: Option<Deadline>) -> Result<(), OpenClError> {
         if self.memory.get(&slot).is_some_and(|buffer| buffer.bytes() >= bytes) {
             return Ok(());
         }
@@ -153,7 +173,7 @@ impl Context {
         let old = self.memory.remove(&slot);
         let new = Buffer::new(&self.device, bytes)?;
         if let (Some(old), Slot::Value(_)) = (&old, slot) {
-            self.queue.run(|batch| batch.copy((old, 0), (&new, 0), old.bytes()))?;
+            self.queue.run(until, |batch| batch.copy((old, 0), (&new, 0), old.bytes()))?;
         }
         self.memory.insert(slot, new);
         Ok(())
@@ -219,12 +239,12 @@ impl<'a> Run<'a> {
     }
 
     /// Queues one launch, with copies of its rows before and behind it where a call has several.
-    fn launch<'env>(
-        &'env self,
-        batch: &Batch<'env>,
+    fn launch(
+        &self,
+        batch: &Batch<'_>,
         chunk: Chunk,
-        shared: Shared<'env>,
-        memory: &'env HashMap<Slot, Buffer>,
+        shared: Shared<'_>,
+        memory: &HashMap<Slot, Buffer>,
     ) -> Result<Event, OpenClError> {
         let tensors = self.tensors(shared.loaded);
         let slot = |place: usize, value: ValueId, layout: &Layout| {

@@ -5,17 +5,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use scorehost_core::{DeviceKind, Failure, NamedTensor, NamedTensors, Signature, Tensor};
+use scorehost_core::{Deadline, DeviceKind, Failure, NamedTensor, NamedTensors, Signature, Tensor};
 use scorehost_device::CpuPart;
 use scorehost_graph::{Graph, Model, NoFold, ValueId};
 
 use super::FpgaError;
 use super::claim::{Claim, Facts, claims};
-use super::context::{Context, Shared, Values};
+use super::context::{Context, Shared, Took, Values};
 use super::cut::{self, Phase};
 use super::files::Files;
 use super::loaded::Loaded;
 use super::manifest::Manifest;
+use crate::OpenClError;
 use crate::driver::Device;
 
 /// The platform name of the Open Inference Protocol.
@@ -43,6 +44,29 @@ pub struct FpgaGraph {
     names: Vec<Arc<str>>,
     contexts: Mutex<Contexts>,
     returned: Condvar,
+    costs: Mutex<FpgaCosts>,
+}
+
+/// What all calls of a graph took on its device together, by the device's own clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FpgaCosts {
+    /// Stretches of calls that ran on the device: one a call where the CPU does not work in between.
+    pub stretches: u64,
+    /// Nanoseconds that kernels worked.
+    pub kernel_nanoseconds: u64,
+    /// Nanoseconds that copies between the host and the device took.
+    pub copy_nanoseconds: u64,
+    /// Bytes of these copies.
+    pub copied_bytes: u64,
+}
+
+impl FpgaCosts {
+    const fn add(&mut self, took: Took) {
+        self.stretches += 1;
+        self.kernel_nanoseconds += if let Some(nanoseconds) = took.kernels { nanoseconds } else { 0 };
+        self.copy_nanoseconds += took.copies;
+        self.copied_bytes += took.bytes;
+    }
 }
 
 /// One stretch of a call, made ready.
@@ -66,8 +90,9 @@ struct Lease<'a> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let mut contexts = self.graph.contexts.lock();
-        match self.context.take() {
+        match self.context.take().filter(|context| !context.is_spent()) {
             Some(context) => contexts.idle.push(context),
+            // None could be made, or the device has it until work of a call that ended late is over.
             None => contexts.made -= 1,
         }
         drop(contexts);
@@ -106,6 +131,7 @@ pub(super) fn load(device: &Arc<Device>, model: &Model, files: Files) -> Result<
         manifest: files.manifest,
         contexts: Mutex::default(),
         returned: Condvar::new(),
+        costs: Mutex::default(),
     })
 }
 
@@ -132,8 +158,15 @@ fn stage(graph: &Graph, phase: Phase) -> Result<Stage, FpgaError> {
 }
 
 impl FpgaGraph {
-    fn take(&self) -> Result<Lease<'_>, FpgaError> {
-        let deadline = Instant::now() + PATIENCE;
+    /// What all calls since it was loaded took on its device.
+    #[must_use]
+    pub fn costs(&self) -> FpgaCosts {
+        *self.costs.lock()
+    }
+
+    fn take(&self, until: Option<Deadline>) -> Result<Lease<'_>, FpgaError> {
+        let patience = Instant::now() + PATIENCE;
+        let deadline = until.map_or(patience, |until| until.instant().min(patience));
         let mut contexts = self.contexts.lock();
         loop {
             if let Some(context) = contexts.idle.pop() {
@@ -148,7 +181,12 @@ impl FpgaGraph {
                 return Ok(lease);
             }
             if self.returned.wait_until(&mut contexts, deadline).timed_out() {
-                return Err(FpgaError::Busy { device: self.device.info.name.clone(), contexts: CONTEXTS });
+                let device = self.device.info.name.clone();
+                return Err(if deadline < patience {
+                    OpenClError::Deadline { device }.into()
+                } else {
+                    FpgaError::Busy { device, contexts: CONTEXTS }
+                });
             }
         }
     }
@@ -171,10 +209,16 @@ impl FpgaGraph {
         Ok(values)
     }
 
-    fn execute(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Result<NamedTensors, FpgaError> {
+    fn execute(
+        &self,
+        inputs: &[NamedTensor],
+        outputs: &[usize],
+        until: Option<Deadline>,
+    ) -> Result<NamedTensors, FpgaError> {
         self.device.check()?;
         let mut values = self.given(inputs)?;
-        let mut lease = self.take()?;
+        values.until = until;
+        let mut lease = self.take(until)?;
         let busy = || FpgaError::Busy { device: self.device.info.name.clone(), contexts: CONTEXTS };
         let context = lease.context.as_mut().ok_or_else(busy)?;
         for stage in &self.stages {
@@ -221,11 +265,11 @@ impl FpgaGraph {
         self.device.running.fetch_sub(1, Ordering::Relaxed);
         // Where the device keeps no times, the wait is what it was occupied at most.
         let micros = match &worked {
-            Ok(Some(nanoseconds)) => nanoseconds.div_ceil(1000),
+            Ok(Took { kernels: Some(nanoseconds), .. }) => nanoseconds.div_ceil(1000),
             _ => started.elapsed().as_micros() as u64,
         };
         self.device.busy_micros.fetch_add(micros, Ordering::Relaxed);
-        worked.map(drop)
+        worked.map(|took| self.costs.lock().add(took))
     }
 }
 
@@ -239,7 +283,16 @@ impl scorehost_core::Graph for FpgaGraph {
     }
 
     fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Result<NamedTensors, Failure> {
-        Ok(self.execute(inputs, outputs)?)
+        Ok(self.execute(inputs, outputs, None)?)
+    }
+
+    fn run_until(
+        &self,
+        inputs: &[NamedTensor],
+        outputs: &[usize],
+        until: Option<Deadline>,
+    ) -> Result<NamedTensors, Failure> {
+        Ok(self.execute(inputs, outputs, until)?)
     }
 
     fn memory_bytes(&self) -> u64 {

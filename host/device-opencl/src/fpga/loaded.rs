@@ -171,7 +171,7 @@ fn constants(
                 Some(queue) => queue,
                 none => none.insert(Queue::new(device, false)?),
             };
-            queue.run(|batch| batch.write(&buffer, 0, tensor.data()))?;
+            queue.run(None, |batch| batch.write(&buffer, 0, tensor.data()))?;
             constants.insert(value, buffer);
         }
     }
