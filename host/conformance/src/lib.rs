@@ -1,4 +1,5 @@
-//! Runs the operator cases of the ONNX project against a device, for the tests of the rooms that have one.
+//! Runs the operator cases of the ONNX project against a device, for the tests of the rooms that have one, and makes random inputs for
+//! whole models.
 //!
 //! In: the folder of cases that `deploy/setup.sh` fetches, and a function that loads a model on the device. Out: which
 //! cases pass, held against a list of expected passes that only grows, a table of figures, and the reference page of
@@ -13,6 +14,7 @@
 
 mod case;
 mod compare;
+pub mod inputs;
 mod list;
 mod messages;
 mod page;

@@ -1,19 +1,17 @@
 //! What an OpenCL device takes beside this machine's other executors, in one run.
 //!
-//! `beside gemm` multiplies matrices on the device, whole calls with their copies, and with the `gemm` crate; `beside models FOLDER`
+//! `beside gemm` multiplies matrices on the device, whole calls with their copies, and with the `gemm` crate;
+//! `beside calls` times calls that are almost nothing but handing over and waiting; `beside models FOLDER`
 //! runs whole models on the device, on the built-in reference executor and on ONNX Runtime. `THREADS` (1 when unset) is for those two
 //! and for `gemm`; PoCL has `POCL_MAX_PTHREAD_COUNT`.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the terminal")]
 #![expect(unsafe_code, reason = "the gemm crate takes pointers")]
 
-#[path = "../tests/executor/inputs.rs"]
-mod inputs;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use inputs::{Random, distance, random};
+use scorehost_conformance::inputs::{Random, distance, random};
 use scorehost_core::{Graph, Shape};
 use scorehost_device::{DeviceConfig, Devices, ModelSource, SmallModels, folding};
 use scorehost_device_opencl::{LoadOptions, OpenCl, OpenClConfig, OpenClGpus};
@@ -21,6 +19,8 @@ use scorehost_graph::Model;
 
 /// Time of one measurement.
 const WINDOW: Duration = Duration::from_millis(1500);
+/// Calls that take little more than handing them over and waiting for them: rows, depth and columns.
+const SMALL: [[u64; 3]; 3] = [[1, 16, 16], [1, 64, 64], [8, 256, 256]];
 /// Rows, depth and columns.
 const PRODUCTS: [[u64; 3]; 6] =
     [[512, 512, 512], [1024, 1024, 1024], [128, 384, 1536], [3136, 576, 64], [196, 2304, 256], [1, 2048, 1000]];
@@ -169,6 +169,22 @@ fn gemm(gpus: &OpenClGpus) {
     }
 }
 
+/// What a short call takes, copies included. Two builds of this program are compared by running them in turn.
+fn calls(gpus: &OpenClGpus) {
+    let loaded = |shape: [u64; 3]| {
+        let graph = load(gpus, &product(shape, &vec![0.5; (shape[1] * shape[2]) as usize]));
+        let inputs = random(graph.signature(), &[Shape::from_slice(&shape[..2])], 5);
+        (graph, inputs)
+    };
+    let loaded: Vec<_> = SMALL.into_iter().map(loaded).collect();
+    let call = |(graph, inputs): &(Arc<dyn Graph>, Vec<_>)| drop(graph.run(inputs, &[0]).unwrap());
+    let mut all: Vec<Box<dyn FnMut() + '_>> =
+        loaded.iter().map(|loaded| Box::new(move || call(loaded)) as Box<dyn FnMut()>).collect();
+    for ([rows, depth, columns], time) in SMALL.into_iter().zip(medians(&mut all)) {
+        println!("call {rows}x{depth}x{columns}: {:.1} us", time * 1e6);
+    }
+}
+
 fn models(gpus: &OpenClGpus, folder: &Path) {
     let devices = |config| Devices::discover(DeviceConfig { threads: threads(), ..config });
     let runtime = devices(DeviceConfig {
@@ -212,8 +228,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
+        ["calls"] => calls(&open()),
         ["gemm"] => gemm(&open()),
         ["models", folder] => models(&open(), Path::new(folder)),
-        _ => println!("usage: beside gemm | models FOLDER"),
+        _ => println!("usage: beside calls | gemm | models FOLDER"),
     }
 }

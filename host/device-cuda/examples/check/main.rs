@@ -8,12 +8,12 @@
 
 mod bench;
 mod conformance;
-mod inputs;
 mod models;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use scorehost_conformance::inputs;
 use scorehost_core::Precision;
 use scorehost_device_cuda::{Cuda, CudaConfig, CudaGraph, LoadOptions};
 use scorehost_graph::Model;

@@ -6,7 +6,6 @@
 
 mod concurrent;
 mod encode;
-mod inputs;
 mod limits;
 mod models;
 mod operations;
@@ -16,6 +15,7 @@ mod residency;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use scorehost_conformance::inputs;
 use scorehost_core::Graph;
 use scorehost_device::{DeviceConfig, Devices, ModelSource, folding};
 use scorehost_device_opencl::{LoadOptions, OpenCl, OpenClConfig, OpenClGpus, OpenClGraph};

@@ -1,16 +1,21 @@
-//! Seeded random tensors, and how far two tensors are apart.
+//! Seeded random tensors, and how far two tensors are apart: for tests and benchmarks of whole models on a device.
+#![expect(clippy::unwrap_used, reason = "for tests, which a wrong shape ends")]
 
 use scorehost_core::{DType, NamedTensor, Shape, Signature, Tensor};
 
 /// A xorshift generator: the same numbers everywhere.
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Starts from a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number, of all 64 bits.
+    #[expect(clippy::should_implement_trait, reason = "it never ends and is no iterator")]
+    pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -24,8 +29,17 @@ impl Random {
     }
 }
 
+/// Shapes such as `N,3,224,224` with the batch put in.
+#[must_use]
+pub fn shapes(dims: &[&str], batch: u64) -> Vec<Shape> {
+    let shape =
+        |dims: &&str| dims.split(',').map(|dim| if dim == "N" { batch } else { dim.parse().unwrap() }).collect();
+    dims.iter().map(shape).collect()
+}
+
 /// Random inputs: integers are small token numbers, masks are ones.
-pub(crate) fn random(signature: &Signature, shapes: &[Shape], seed: u64) -> Vec<NamedTensor> {
+#[must_use]
+pub fn random(signature: &Signature, shapes: &[Shape], seed: u64) -> Vec<NamedTensor> {
     let mut random = Random::new(seed);
     let tensor = |(spec, shape): (&scorehost_core::TensorSpec, &Shape)| {
         let count = shape.iter().product::<u64>() as usize;
@@ -53,7 +67,8 @@ pub(crate) fn random(signature: &Signature, shapes: &[Shape], seed: u64) -> Vec<
 }
 
 /// Elements as numbers.
-pub(crate) fn numbers(tensor: &Tensor) -> Vec<f64> {
+#[must_use]
+pub fn numbers(tensor: &Tensor) -> Vec<f64> {
     let data = tensor.data();
     match tensor.dtype() {
         DType::F32 => data.as_chunks().0.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect(),
@@ -73,7 +88,8 @@ pub(crate) fn numbers(tensor: &Tensor) -> Vec<f64> {
 }
 
 /// The norm of the difference over the norm of what is expected; infinite where a number is not finite or a shape differs.
-pub(crate) fn distance(actual: &Tensor, expected: &Tensor) -> f64 {
+#[must_use]
+pub fn distance(actual: &Tensor, expected: &Tensor) -> f64 {
     if actual.shape() != expected.shape() || actual.dtype() != expected.dtype() {
         return f64::INFINITY;
     }
