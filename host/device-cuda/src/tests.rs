@@ -1,6 +1,8 @@
 //! Every kernel through NVIDIA's compiler, which needs no driver.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests, which say why they skip")]
 
+mod plans;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,8 +75,12 @@ fn everything(architecture: u32) -> BTreeSet<Kernel> {
     all
 }
 
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.models").join(name)
+}
+
 fn model(name: &str) -> Option<Model> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.models").join(name);
+    let path = path(name);
     match std::fs::read(&path) {
         Ok(bytes) => Some(Model::read(bytes.into(), None).unwrap()),
         Err(_) if std::env::var_os("REQUIRE_MODELS").is_some() => panic!("{} is missing", path.display()),
