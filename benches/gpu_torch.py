@@ -8,7 +8,15 @@ import statistics
 import sys
 import time
 
-import torch
+try:
+    import torch
+except ImportError as missing:
+    print(f"{missing}: pip install torch torchvision transformers")
+    sys.exit(77)
+
+if not torch.cuda.is_available():
+    print(f"torch {torch.__version__} finds no GPU")
+    sys.exit(77)
 
 WINDOW = 0.6  # seconds of one measurement
 PRECISIONS = {"fp32": (torch.float32, False), "tf32": (torch.float32, True), "fp16": (torch.float16, True), "bf16": (torch.bfloat16, True)}
