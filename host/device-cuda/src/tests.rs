@@ -1,6 +1,7 @@
 //! Every kernel through NVIDIA's compiler, which needs no driver.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests, which say why they skip")]
 
+mod narrow;
 mod plans;
 
 use std::collections::BTreeSet;

@@ -160,6 +160,16 @@ fn stored_as(tensor: &Tensor, stored: DType) -> Result<Vec<u8>, String> {
     })
 }
 
+/// Whether all finite numbers of a constant are in the range of a narrower type.
+pub(crate) fn is_within(tensor: &Tensor, stored: DType) -> bool {
+    let most = match stored {
+        DType::F16 => f16::MAX.to_f32(),
+        DType::BF16 => bf16::MAX.to_f32(),
+        _ => f32::MAX,
+    };
+    floats(tensor).is_some_and(|values| values.iter().all(|value| !value.is_finite() || value.abs() <= most))
+}
+
 /// Numbers with those beyond the narrower type's range at its ends: exporters write the lowest F32 for "masked", which
 /// must not become an infinity that is multiplied by zero.
 fn narrowed(values: &[f32], most: f32) -> impl Iterator<Item = f32> {
@@ -176,3 +186,6 @@ fn floats(tensor: &Tensor) -> Option<Vec<f32>> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

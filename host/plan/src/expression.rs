@@ -8,7 +8,7 @@ use std::rc::Rc;
 use scorehost_core::DType;
 
 use super::launch::{Arg, Cost, Kernel, Place, Work, words};
-use super::view::{View, elements};
+use super::view::{Base, View, elements};
 use crate::{Dialect, kernels};
 
 /// Views that one kernel reads at most, and operations it does at most.
@@ -276,8 +276,15 @@ impl Walk {
         let aligned = |steps: &[i64], start: i64, pack: i64| {
             steps[last] == 1 && start % pack == 0 && steps[..last].iter().all(|step| step % pack == 0)
         };
+        // A constant in full among narrow values is read in two accesses rather than that all read less at a time.
+        let full = |view: &&View| {
+            matches!(view.base, Base::Weight(_))
+                && view.dtype == DType::F32
+                && matches!(to.dtype, DType::F16 | DType::BF16)
+        };
         let widest = views
             .iter()
+            .filter(|view| !full(view))
             .map(|view| view.dtype.size().unwrap_or(1))
             .chain([to.dtype.size().unwrap_or(1)])
             .max()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use scorehost_core::{DType, Shape, Tensor};
 use scorehost_graph::{Fold, Graph, Initialiser, Node, ValueId};
 
-use super::constants::{Constants, Form};
+use super::constants::{self, Constants, Form};
 use super::expression::{Expression, Tree};
 use super::integers::Integers;
 use super::launch::{Cost, Launch, Place, Work};
@@ -372,6 +372,16 @@ impl<'a> Planner<'a> {
             && expression.fits()
         {
             return Ok(expression.clone());
+        }
+        if let Value::Host(tensor) = self.value(id)?
+            && self.stored(tensor.dtype()) != tensor.dtype()
+            && self.target.dialect.opencl().is_none()
+            && constants::is_within(tensor, self.stored(tensor.dtype()))
+        {
+            // Scales and offsets cost next to nothing in full, and rounded they would bend every element alike.
+            let (tensor, dtype) = (tensor.clone(), tensor.dtype());
+            let view = self.constant(&tensor, dtype, Form::Plain)?;
+            return Ok(Expression { dtype, shape: view.shape.clone(), tree: Rc::new(Tree::Read(view)) });
         }
         let (view, dtype) = self.view(id)?;
         Ok(Expression { dtype, shape: view.shape.clone(), tree: Rc::new(Tree::Read(view)) })

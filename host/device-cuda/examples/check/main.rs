@@ -8,6 +8,7 @@
 
 mod bench;
 mod conformance;
+mod floor;
 mod models;
 
 use std::path::PathBuf;
@@ -60,9 +61,10 @@ fn main() {
         ["models", model, ref dims @ ..] => models::compare(&open(None), model, dims),
         ["concurrent", model, ref dims @ ..] => models::concurrent(&open(None), model, dims),
         ["memory", model, ref dims @ ..] => models::memory(model, dims),
+        ["floor", model, ref dims @ ..] => floor::run(model, dims),
         ["bench", model, ref dims @ ..] => bench::run(&open(None), model, dims),
         _ => {
-            println!("usage: check devices | conformance FOLDER | models|concurrent|memory|bench MODEL DIMS…");
+            println!("usage: check devices | conformance FOLDER | models|concurrent|memory|floor|bench MODEL DIMS…");
             1
         }
     };
