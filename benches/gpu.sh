@@ -91,7 +91,7 @@ tokens=("N,128" "N,128" "N,128")
 stand_in=()
 [ -n "${STAND_IN:-}" ] && stand_in=(--stand-in)
 # What matters most first: whatever the time does not allow is told as not run.
-for part in ${PARTS:-devices product models concurrent memory conformance bench torch onnxruntime errors}; do
+for part in ${PARTS:-devices product models concurrent memory residency conformance bench torch onnxruntime errors}; do
     case $part in
     devices) step devices 60 "$check" devices ;;
     product) step product 150 "$python" benches/gpu_product.py --models "$full" "${stand_in[@]}" ;;
@@ -104,6 +104,7 @@ for part in ${PARTS:-devices product models concurrent memory conformance bench 
         ;;
     concurrent) step concurrent 40 "$check" concurrent "$full/minilm.onnx" "${tokens[@]}" ;;
     memory) step memory 40 "$check" memory "$full/resnet50.onnx" $image ;;
+    residency) step residency 60 "$check" residency "$full/mobilenetv2.onnx" $image ;;
     conformance) step conformance 120 "$check" conformance "$models/onnx-node" ;;
     bench)
         step ceilings 60 "$python" benches/gpu_torch.py ceilings

@@ -88,6 +88,16 @@ pub enum CudaError {
         /// The dtype given.
         actual: DType,
     },
+    /// Bytes beyond the end of a value that stays on the device.
+    #[error("{bytes} bytes from {offset} on are not within {length}")]
+    Range {
+        /// First byte.
+        offset: u64,
+        /// Bytes asked for.
+        bytes: u64,
+        /// Bytes there are.
+        length: u64,
+    },
     /// The model is unsound.
     #[error(transparent)]
     Model(#[from] GraphError),
@@ -111,7 +121,9 @@ impl From<CudaError> for Failure {
             CudaError::Library { .. } | CudaError::NoDevice | CudaError::Lost { .. } => {
                 Self::new(ErrorKind::Unavailable, error.to_string())
             }
-            CudaError::Call { .. } | CudaError::Compile { .. } | CudaError::Output(_) => Self::internal(error),
+            CudaError::Call { .. } | CudaError::Compile { .. } | CudaError::Range { .. } | CudaError::Output(_) => {
+                Self::internal(error)
+            }
         }
     }
 }

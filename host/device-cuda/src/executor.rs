@@ -1,6 +1,7 @@
 //! A model on a GPU: plans by input shapes, weights shared by all of them, and contexts in which calls run side by side.
 
 mod context;
+mod kept;
 mod plans;
 
 use std::sync::Arc;
@@ -8,10 +9,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use context::Context;
+use context::{Context, Output, Part, Parts};
+use kept::{Kept, Shelf};
 use parking_lot::{Condvar, Mutex};
 use plans::Plans;
-use scorehost_core::{DeviceKind, Failure, NamedTensor, NamedTensors, Shape, Signature, Tensor};
+use scorehost_core::{
+    Copied, Deadline, DeviceKind, DeviceTensor, Failure, MemoryId, NamedTensor, NamedTensors, NamedValue, NamedValues,
+    OutputSet, Shape, Signature, Tensor, TensorSpec, Value,
+};
 use scorehost_graph::Model;
 use scorehost_plan::{common_rows, with_rows};
 
@@ -34,6 +39,8 @@ pub struct CudaGraph {
     contexts: Mutex<Contexts>,
     returned: Condvar,
     plans: Plans,
+    /// Where outputs stay.
+    shelf: Arc<Shelf>,
 }
 
 #[derive(Default)]
@@ -53,6 +60,7 @@ pub(crate) fn load(gpu: &Arc<Gpu>, model: &Model, options: LoadOptions) -> Resul
         contexts: Mutex::default(),
         returned: Condvar::new(),
         plans,
+        shelf: Shelf::new(gpu),
         batch,
         options,
     };
@@ -125,70 +133,109 @@ impl CudaGraph {
         self.returned.notify_one();
     }
 
-    /// Tensors in the signature's order.
-    fn ordered<'t>(&self, inputs: &'t [NamedTensor]) -> Result<Vec<&'t Tensor>, CudaError> {
+    /// Every call's inputs in the signature's order, with the shapes that they have together.
+    fn ordered<'v>(&self, calls: &[&'v [NamedValue]]) -> Result<(Vec<Shape>, Vec<Vec<&'v Value>>), CudaError> {
+        let mut shapes: Vec<Shape> = Vec::with_capacity(self.signature.inputs.len());
+        let mut inputs = Vec::with_capacity(self.signature.inputs.len());
+        for spec in &self.signature.inputs {
+            let values: Vec<&Value> = calls.iter().map(|call| self.input(spec, call)).collect::<Result<_, _>>()?;
+            let mut shape = values.first().map(|value| Shape::from(value.shape())).unwrap_or_default();
+            if let ([_, others @ ..], Some(rows)) = (&*values, shape.first_mut()) {
+                *rows += others.iter().filter_map(|value| value.shape().first()).sum::<u64>();
+            }
+            shapes.push(shape);
+            inputs.push(values);
+        }
+        Ok((shapes, inputs))
+    }
+
+    fn input<'v>(&self, spec: &TensorSpec, call: &'v [NamedValue]) -> Result<&'v Value, CudaError> {
         let names = |all: &mut dyn Iterator<Item = &str>| all.collect::<Vec<_>>().join(", ");
         let mismatch = || CudaError::Inputs {
             expected: names(&mut self.signature.inputs.iter().map(|spec| &*spec.name)),
-            actual: names(&mut inputs.iter().map(|input| &*input.name)),
+            actual: names(&mut call.iter().map(|input| &*input.name)),
         };
-        if inputs.len() != self.signature.inputs.len() {
-            return Err(mismatch());
+        let found = call.iter().find(|input| input.name == spec.name);
+        let value = &found.filter(|_| call.len() == self.signature.inputs.len()).ok_or_else(mismatch)?.value;
+        if value.dtype() != spec.dtype {
+            let (name, actual) = (spec.name.to_string(), value.dtype());
+            return Err(CudaError::InputType { name, expected: spec.dtype, actual });
         }
-        let mut ordered = Vec::with_capacity(inputs.len());
-        for spec in &self.signature.inputs {
-            let tensor = &inputs.iter().find(|input| input.name == spec.name).ok_or_else(mismatch)?.tensor;
-            if tensor.dtype() != spec.dtype {
-                let (name, actual) = (spec.name.to_string(), tensor.dtype());
-                return Err(CudaError::InputType { name, expected: spec.dtype, actual });
-            }
-            ordered.push(tensor);
-        }
-        Ok(ordered)
+        Ok(value)
     }
 
-    fn execute(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Result<NamedTensors, CudaError> {
+    fn parts<'v>(&self, values: &[&'v Value]) -> Result<Parts<'v>, Failure> {
+        values.iter().map(|value| self.part(value)).collect()
+    }
+
+    /// Where the elements of an input are: here, or in the host's memory, to which another device's come first.
+    fn part<'v>(&self, value: &'v Value) -> Result<Part<'v>, Failure> {
+        let here = match value {
+            Value::Device(tensor) => Kept::of(tensor, &self.gpu),
+            Value::Host(_) => None,
+        };
+        if let Some((memory, offset)) = here {
+            return Ok(Part::Device { memory, offset, bytes: value.byte_len() });
+        }
+        let bytes = value.fetch()?.data().clone();
+        Copied::ToDevice.count(bytes.len());
+        Ok(Part::Host(bytes))
+    }
+
+    fn execute(&self, calls: &[&[NamedValue]], outputs: &[usize], keep: OutputSet) -> Result<NamedValues, Failure> {
         self.gpu.check()?;
-        let tensors = self.ordered(inputs)?;
-        let shapes: Vec<Shape> = tensors.iter().map(|tensor| Shape::from(tensor.shape())).collect();
+        let (shapes, values) = self.ordered(calls)?;
         let rows = if self.options.batches && self.batch.is_ok() { common_rows(&shapes) } else { None };
         let bucket = rows.map_or_else(|| shapes.clone(), |rows| filled_up(&shapes, rows));
         let plan = self.plans.get(&bucket)?;
+        let inputs: Vec<Parts<'_>> = values.iter().map(|values| self.parts(values)).collect::<Result<_, _>>()?;
+        let made: Vec<Output> = outputs.iter().map(|index| self.output(&plan, *index, rows, keep)).collect();
         let mut context = self.take()?;
         self.gpu.running.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        let result = context
-            .prepare(&plan, &self.plans)
-            .and_then(|()| context.run(&plan, &tensors, &self.plans))
-            .and_then(|()| outputs.iter().map(|index| self.output(&context, &plan, *index, rows)).collect());
+        let result = match context.run(&plan, &inputs, &made, &self.plans) {
+            Ok(()) => made.into_iter().map(|output| self.value(&context, &plan, output, rows)).collect(),
+            Err(error) => Err(error.into()),
+        };
         self.gpu.busy_micros.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.gpu.running.fetch_sub(1, Ordering::Relaxed);
         self.give_back(context);
         result
     }
 
-    fn output(
-        &self,
-        context: &Context,
-        plan: &Plan,
-        index: usize,
-        rows: Option<u64>,
-    ) -> Result<NamedTensor, CudaError> {
-        let port: &Port = &plan.outputs[index];
-        let name = self.signature.outputs[index].name.clone();
-        if let Some(constant) = &port.constant {
-            return Ok(NamedTensor::new(name, constant.clone()));
-        }
-        let whole = context.output(plan, index);
-        let mut shape = port.shape.clone();
-        let mut length = whole.len();
-        if let (Some(rows), Some(first)) = (rows, shape.first_mut()) {
-            length = length.checked_div(*first as usize).unwrap_or(0) * rows as usize;
-            *first = rows;
-        }
-        let tensor = Tensor::new(port.dtype, shape, Bytes::copy_from_slice(&whole[..length]))?;
-        Ok(NamedTensor::new(name, tensor))
+    /// Where an output of a run goes; `keep` are those that may stay here.
+    fn output(&self, plan: &Plan, index: usize, rows: Option<u64>, keep: OutputSet) -> Output {
+        let port = &plan.outputs[index];
+        let bytes = shown(port, rows).1;
+        let stays = keep.has(index) && bytes > 0 && port.constant.is_none();
+        Output { index, kept: if stays { self.shelf.keep(bytes) } else { None } }
     }
+
+    fn value(&self, context: &Context, plan: &Plan, output: Output, rows: Option<u64>) -> Result<NamedValue, Failure> {
+        let port: &Port = &plan.outputs[output.index];
+        let name = self.signature.outputs[output.index].name.clone();
+        let (shape, bytes) = shown(port, rows);
+        let value = match (output.kept, &port.constant) {
+            (_, Some(constant)) => Value::Host(constant.clone()),
+            (Some(kept), None) => Value::Device(DeviceTensor::new(port.dtype, shape, Arc::new(kept), 0)?),
+            (None, None) => {
+                let data = Bytes::copy_from_slice(&context.output(plan, output.index)[..bytes as usize]);
+                Copied::Result.count(data.len());
+                Value::Host(Tensor::new(port.dtype, shape, data)?)
+            }
+        };
+        Ok(NamedValue { name, value })
+    }
+}
+
+/// Shape and bytes of an output without the rows that only fill up its batch bucket.
+fn shown(port: &Port, rows: Option<u64>) -> (Shape, u64) {
+    let (mut shape, mut bytes) = (port.shape.clone(), port.bytes);
+    if let (Some(rows), Some(first)) = (rows, shape.first_mut()) {
+        bytes = bytes.checked_div(*first).unwrap_or(0) * rows;
+        *first = rows;
+    }
+    (shape, bytes)
 }
 
 /// The same shapes with the rows of the batch bucket: powers of two up to 8, then multiples of an eighth of the next one.
@@ -208,12 +255,27 @@ impl scorehost_core::Graph for CudaGraph {
     }
 
     fn run(&self, inputs: &[NamedTensor], outputs: &[usize]) -> Result<NamedTensors, Failure> {
-        Ok(self.execute(inputs, outputs)?)
+        let inputs: NamedValues = inputs.iter().cloned().map(NamedValue::from).collect();
+        self.execute(&[&inputs], outputs, OutputSet::NONE)?.into_iter().map(NamedValue::fetch).collect()
+    }
+
+    fn memory(&self) -> Option<MemoryId> {
+        Some(self.gpu.memory.clone())
+    }
+
+    fn run_calls(
+        &self,
+        calls: &[&[NamedValue]],
+        outputs: &[usize],
+        keep: OutputSet,
+        _: Option<Deadline>,
+    ) -> Result<NamedValues, Failure> {
+        self.execute(calls, outputs, keep)
     }
 
     fn memory_bytes(&self) -> u64 {
         let contexts: u64 = self.contexts.lock().idle.iter().map(Context::bytes).sum();
-        self.plans.weight_bytes() + contexts
+        self.plans.weight_bytes() + contexts + self.shelf.bytes()
     }
 
     fn device(&self) -> DeviceKind {

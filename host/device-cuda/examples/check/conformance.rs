@@ -118,7 +118,7 @@ fn case(cuda: &Cuda, folder: &Path) -> Option<Outcome> {
 }
 
 /// A length-delimited field of a protocol buffer. Fields that come again are merged, so that appending adds to a message.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn field(number: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![number << 3 | 2];
     prost::encoding::encode_varint(content.len() as u64, &mut bytes);
     bytes.extend_from_slice(content);

@@ -2,7 +2,8 @@
 //!
 //! `check conformance FOLDER` runs the ONNX node cases whose operators this device claims; `check models MODEL DIMS…` compares
 //! whole models on fresh random inputs; `check concurrent MODEL DIMS…` calls from many threads; `check memory MODEL DIMS…` runs
-//! out of memory on purpose; `check bench MODEL DIMS…` measures. DIMS is one shape an input, such as `N,3,224,224`, with `N` the
+//! out of memory on purpose; `check residency MODEL DIMS…` leaves values on the device between two models; `check bench MODEL DIMS…`
+//! measures; `check floor MODEL DIMS…` rounds to narrow formats without any GPU. DIMS is one shape an input, such as `N,3,224,224`, with `N` the
 //! batch. `benches/gpu.sh` calls all of them.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the terminal")]
 
@@ -10,6 +11,7 @@ mod bench;
 mod conformance;
 mod floor;
 mod models;
+mod residency;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,10 +63,13 @@ fn main() {
         ["models", model, ref dims @ ..] => models::compare(&open(None), model, dims),
         ["concurrent", model, ref dims @ ..] => models::concurrent(&open(None), model, dims),
         ["memory", model, ref dims @ ..] => models::memory(model, dims),
+        ["residency", model, ref dims @ ..] => residency::run(model, dims),
         ["floor", model, ref dims @ ..] => floor::run(model, dims),
         ["bench", model, ref dims @ ..] => bench::run(&open(None), model, dims),
         _ => {
-            println!("usage: check devices | conformance FOLDER | models|concurrent|memory|floor|bench MODEL DIMS…");
+            println!(
+                "usage: check devices | conformance FOLDER | models|concurrent|memory|residency|floor|bench MODEL DIMS…"
+            );
             1
         }
     };

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cudarc::driver::{result, sys};
 use parking_lot::Mutex;
+use scorehost_core::MemoryId;
 
 use super::matrices::Library;
 use super::{CompilerCache, failed, reason};
@@ -30,8 +31,12 @@ unsafe impl Sync for Function {}
 pub(crate) struct Gpu {
     pub(crate) report: GpuReport,
     context: sys::CUcontext,
+    /// Its memory among all devices of the process.
+    pub(crate) memory: MemoryId,
     limit: u64,
     used: AtomicU64,
+    /// Bytes of values that stay from one call to the next.
+    pub(crate) kept: AtomicU64,
     cache: CompilerCache,
     functions: Mutex<HashMap<(Kernel, u32), Function>>,
     pub(super) matrices: Library,
@@ -57,10 +62,12 @@ impl Gpu {
         unsafe { result::ctx::set_current(context) }.map_err(failed("cuCtxSetCurrent"))?;
         let matrices = Library::open()?;
         Ok(Arc::new(Self {
+            memory: MemoryId::new(format!("cuda:{}", report.ordinal)),
             limit: limit.unwrap_or(report.memory_bytes).min(report.memory_bytes),
             report,
             context,
             used: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
             cache,
             functions: Mutex::default(),
             matrices,

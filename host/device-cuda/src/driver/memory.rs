@@ -41,6 +41,14 @@ impl Memory {
         Ok(memory)
     }
 
+    /// Copies bytes from `offset` on to the host; blocks until they are here. Nothing may be queued that writes them.
+    pub(crate) fn read(&self, offset: u64, to: &mut [u8]) -> Result<(), CudaError> {
+        debug_assert!(offset + to.len() as u64 <= self.bytes);
+        self.gpu.bind()?;
+        // SAFETY: the caller stays inside the allocation.
+        unsafe { result::memcpy_dtoh_sync(to, self.address + offset) }.map_err(self.gpu.failed("cuMemcpyDtoH"))
+    }
+
     /// The first byte's address on the device.
     pub(crate) const fn address(&self) -> u64 {
         self.address

@@ -104,6 +104,17 @@ impl Stream {
             .map_err(self.gpu.failed("cuMemcpyDtoHAsync"))
     }
 
+    /// Queues a copy from one place of the device's memory to another.
+    pub(crate) fn copy(&self, from: (&Memory, u64), to: (&Memory, u64), bytes: u64) -> Result<(), CudaError> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        debug_assert!(from.1 + bytes <= from.0.bytes() && to.1 + bytes <= to.0.bytes());
+        // SAFETY: both ranges are inside their allocations, which the caller keeps until it has waited.
+        unsafe { result::memcpy_dtod_async(to.0.address + to.1, from.0.address + from.1, bytes as usize, self.handle) }
+            .map_err(self.gpu.failed("cuMemcpyDtoDAsync"))
+    }
+
     /// Fills memory with a byte.
     pub(crate) fn fill(&self, memory: &Memory, byte: u8) -> Result<(), CudaError> {
         // SAFETY: the range is the whole allocation.

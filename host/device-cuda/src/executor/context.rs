@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use scorehost_core::Tensor;
+use bytes::Bytes;
 
+use super::kept::Kept;
 use super::plans::Plans;
 use crate::CudaError;
 use crate::driver::{Gpu, Memory, Pinned, Recording, Stream};
@@ -21,10 +22,60 @@ const COPIERS: usize = 4;
 /// Alignment of tensors in staging memory.
 const ALIGN: usize = 64;
 
+/// An input of a call: the inputs of the calls that run as one, in order.
+pub(super) type Parts<'v> = Vec<Part<'v>>;
+
+/// An input of one call.
+pub(super) enum Part<'v> {
+    Host(Bytes),
+    Device { memory: &'v Memory, offset: u64, bytes: u64 },
+}
+
+impl Part<'_> {
+    const fn bytes(&self) -> u64 {
+        match self {
+            Self::Host(bytes) => bytes.len() as u64,
+            Self::Device { bytes, .. } => *bytes,
+        }
+    }
+}
+
+/// An output that is wanted.
+pub(super) struct Output {
+    /// Its place in the signature.
+    pub(super) index: usize,
+    /// Where it stays; it goes to staging memory, or is a constant, where there is nothing.
+    pub(super) kept: Option<Kept>,
+}
+
+/// What a recording does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// Copies in from staging memory, the work, and copies out.
+    Whole,
+    /// The work: some value comes from the device's memory or stays there.
+    Work,
+}
+
+impl Scope {
+    fn of(inputs: &[Parts<'_>], outputs: &[Output]) -> Self {
+        let device = inputs.iter().flatten().any(|part| matches!(part, Part::Device { .. }));
+        if device || outputs.iter().any(|output| output.kept.is_some()) { Self::Work } else { Self::Whole }
+    }
+}
+
+/// A plan recorded on a context.
+struct Recorded {
+    plan: Arc<Plan>,
+    scope: Scope,
+    /// `None` where the driver cannot record it.
+    recording: Option<Recording>,
+}
+
 pub(super) struct Context {
     gpu: Arc<Gpu>,
     /// Latest use last. Declared before the memory that they hold the addresses of.
-    recordings: Vec<(Arc<Plan>, Option<Recording>)>,
+    recordings: Vec<Recorded>,
     stream: Arc<Stream>,
     scratch: Option<Memory>,
     arena: Option<Memory>,
@@ -66,11 +117,15 @@ impl Context {
         [&self.arena, &self.scratch].into_iter().flatten().map(Memory::bytes).sum()
     }
 
-    /// Makes room for a plan and records it, where that has not happened yet.
+    /// Makes room for a plan and records it for calls by way of the host's memory, where that has not happened yet.
     pub(super) fn prepare(&mut self, plan: &Arc<Plan>, plans: &Plans) -> Result<(), CudaError> {
+        self.prepare_for(plan, plans, Scope::Whole)
+    }
+
+    fn prepare_for(&mut self, plan: &Arc<Plan>, plans: &Plans, scope: Scope) -> Result<(), CudaError> {
         self.gpu.bind()?;
         self.make_room(plan)?;
-        if let Some(at) = self.recordings.iter().position(|(recorded, _)| Arc::ptr_eq(recorded, plan)) {
+        if let Some(at) = self.recorded(plan, scope) {
             let recent = self.recordings.remove(at);
             self.recordings.push(recent);
             return Ok(());
@@ -84,12 +139,16 @@ impl Context {
             })
             .collect();
         self.gpu.prepare(&kernels)?;
-        let recording = self.record(plan, plans)?;
+        let recording = self.record(plan, plans, scope)?;
         if self.recordings.len() >= MAX_RECORDINGS {
             self.recordings.remove(0);
         }
-        self.recordings.push((Arc::clone(plan), recording));
+        self.recordings.push(Recorded { plan: Arc::clone(plan), scope, recording });
         Ok(())
+    }
+
+    fn recorded(&self, plan: &Arc<Plan>, scope: Scope) -> Option<usize> {
+        self.recordings.iter().rposition(|known| known.scope == scope && Arc::ptr_eq(&known.plan, plan))
     }
 
     fn make_room(&mut self, plan: &Plan) -> Result<(), CudaError> {
@@ -117,14 +176,13 @@ impl Context {
         Ok(())
     }
 
-    /// Copies in, work and copies out as one recording; `None` where the driver cannot record them, so that they are
-    /// queued one by one.
-    fn record(&mut self, plan: &Arc<Plan>, plans: &Plans) -> Result<Option<Recording>, CudaError> {
+    /// One recording of it all; `None` where the driver cannot record it, so that it is queued piece by piece.
+    fn record(&mut self, plan: &Arc<Plan>, plans: &Plans, scope: Scope) -> Result<Option<Recording>, CudaError> {
         // The library sets itself up at its first call of a kind, which must not happen while recording.
-        self.queue(plan, plans)?;
+        self.queue(plan, plans, Scope::Whole)?;
         self.stream.wait()?;
         let stream = Arc::clone(&self.stream);
-        match stream.record(|| self.queue(plan, plans)) {
+        match stream.record(|| self.queue(plan, plans, scope)) {
             Ok(recording) => Ok(Some(recording)),
             Err(reason) => {
                 self.gpu.check()?;
@@ -134,12 +192,15 @@ impl Context {
         }
     }
 
-    fn queue(&mut self, plan: &Plan, plans: &Plans) -> Result<(), CudaError> {
+    fn queue(&mut self, plan: &Plan, plans: &Plans, scope: Scope) -> Result<(), CudaError> {
         let stream = Arc::clone(&self.stream);
-        let missing = || CudaError::Call { call: "launch", reason: "the context has no memory".to_owned() };
         let (arena, scratch) = (self.arena.as_ref().ok_or_else(missing)?, self.scratch.as_ref().ok_or_else(missing)?);
+        let (inputs, outputs): (&[Port], &[Port]) = match scope {
+            Scope::Whole => (&plan.inputs, &plan.outputs),
+            Scope::Work => (&[], &[]),
+        };
         let (into, _) = staging(&plan.inputs);
-        for (port, at) in plan.inputs.iter().zip(into) {
+        for (port, at) in inputs.iter().zip(into) {
             stream.upload(&self.staged_in, at, arena, port.offset, port.bytes as usize)?;
         }
         let weights = plans.weights.read();
@@ -151,36 +212,119 @@ impl Context {
             stream.launch(&launch.work, &address, scratch).map_err(|error| in_node(error, &launch.node))?;
         }
         let (out, _) = staging(&plan.outputs);
-        for (port, at) in plan.outputs.iter().zip(out).filter(|(port, _)| port.constant.is_none()) {
+        for (port, at) in outputs.iter().zip(out).filter(|(port, _)| port.constant.is_none()) {
             stream.download(arena, port.offset, &mut self.staged_out, at, port.bytes as usize)?;
         }
         Ok(())
     }
 
-    /// Runs a prepared plan and waits for it.
-    pub(super) fn run(&mut self, plan: &Arc<Plan>, inputs: &[&Tensor], plans: &Plans) -> Result<(), CudaError> {
+    /// Runs a plan and waits for it. Outputs that stay are in their memory then, the others in staging memory.
+    pub(super) fn run(
+        &mut self,
+        plan: &Arc<Plan>,
+        inputs: &[Parts<'_>],
+        outputs: &[Output],
+        plans: &Plans,
+    ) -> Result<(), CudaError> {
+        let scope = Scope::of(inputs, outputs);
+        self.prepare_for(plan, plans, scope)?;
+        self.stage(plan, inputs);
+        let started = self.start(plan, inputs, outputs, plans, scope);
+        // After an error, too: what is queued uses memory that the caller lets go of.
+        let done = self.stream.wait();
+        started.and(done)
+    }
+
+    /// Copies the host's inputs to staging memory, each part to its place, and zeros where the port has room for more rows.
+    fn stage(&mut self, plan: &Plan, inputs: &[Parts<'_>]) {
         let (offsets, _) = staging(&plan.inputs);
-        for ((port, at), tensor) in plan.inputs.iter().zip(offsets).zip(inputs) {
-            let staged = &mut self.staged_in.slice_mut()[at..at + port.bytes as usize];
-            let (data, rest) = staged.split_at_mut(tensor.data().len().min(port.bytes as usize));
-            copy(data, &tensor.data()[..data.len()]);
+        for ((port, at), parts) in plan.inputs.iter().zip(offsets).zip(inputs) {
+            let mut rest = &mut self.staged_in.slice_mut()[at..at + port.bytes as usize];
+            for part in parts {
+                let length = (part.bytes() as usize).min(rest.len());
+                let (staged, behind) = rest.split_at_mut(length);
+                if let Part::Host(bytes) = part {
+                    copy(staged, &bytes[..length]);
+                }
+                rest = behind;
+            }
             rest.fill(0);
         }
         if self.poison {
             self.staged_out.slice_mut().fill(0xff);
-            if let Some(arena) = &self.arena {
-                self.stream.fill(arena, 0xff)?;
-            }
         }
-        let recorded = self.recordings.iter().rposition(|(recorded, _)| Arc::ptr_eq(recorded, plan));
-        match recorded.and_then(|at| self.recordings[at].1.as_ref()) {
-            Some(recording) => self.stream.start(recording)?,
-            None => self.queue(plan, plans)?,
-        }
-        self.stream.wait()
     }
 
-    /// The bytes of an output of the last run.
+    fn start(
+        &mut self,
+        plan: &Arc<Plan>,
+        inputs: &[Parts<'_>],
+        outputs: &[Output],
+        plans: &Plans,
+        scope: Scope,
+    ) -> Result<(), CudaError> {
+        if self.poison
+            && let Some(arena) = &self.arena
+        {
+            self.stream.fill(arena, 0xff)?;
+        }
+        if scope == Scope::Work {
+            self.move_in(plan, inputs)?;
+        }
+        match self.recorded(plan, scope).and_then(|at| self.recordings[at].recording.as_ref()) {
+            Some(recording) => self.stream.start(recording)?,
+            None => self.queue(plan, plans, scope)?,
+        }
+        if scope == Scope::Work { self.move_out(plan, outputs) } else { Ok(()) }
+    }
+
+    /// Queues the copies of all inputs, from wherever they are.
+    fn move_in(&self, plan: &Plan, inputs: &[Parts<'_>]) -> Result<(), CudaError> {
+        let arena = self.arena.as_ref().ok_or_else(missing)?;
+        let (offsets, _) = staging(&plan.inputs);
+        for ((port, staged), parts) in plan.inputs.iter().zip(offsets).zip(inputs) {
+            let upload = |at: u64, length: u64| {
+                self.stream.upload(&self.staged_in, staged + at as usize, arena, port.offset + at, length as usize)
+            };
+            let mut at = 0;
+            for part in parts {
+                let length = part.bytes().min(port.bytes - at);
+                match part {
+                    Part::Host(_) => upload(at, length)?,
+                    Part::Device { memory, offset, .. } => {
+                        self.stream.copy((memory, *offset), (arena, port.offset + at), length)?;
+                    }
+                }
+                at += length;
+            }
+            // The zeros behind them.
+            upload(at, port.bytes - at)?;
+        }
+        Ok(())
+    }
+
+    /// Queues the copies of the wanted outputs, to wherever they go.
+    fn move_out(&mut self, plan: &Plan, outputs: &[Output]) -> Result<(), CudaError> {
+        let arena = self.arena.as_ref().ok_or_else(missing)?;
+        let (offsets, _) = staging(&plan.outputs);
+        for Output { index, kept } in outputs {
+            let port = &plan.outputs[*index];
+            match kept {
+                Some(kept) => {
+                    let (memory, length) = kept.place()?;
+                    self.stream.copy((arena, port.offset), (memory, 0), length)?;
+                }
+                None if port.constant.is_some() => {}
+                None => {
+                    let (to, bytes) = (&mut self.staged_out, port.bytes as usize);
+                    self.stream.download(arena, port.offset, to, offsets[*index], bytes)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of an output of the last run that did not stay on the device.
     pub(super) fn output(&self, plan: &Plan, index: usize) -> &[u8] {
         let (offsets, _) = staging(&plan.outputs);
         &self.staged_out.slice()[offsets[index]..offsets[index] + plan.outputs[index].bytes as usize]
@@ -206,6 +350,10 @@ fn copy(to: &mut [u8], from: &[u8]) {
             scope.spawn(move || to.copy_from_slice(from));
         }
     });
+}
+
+fn missing() -> CudaError {
+    CudaError::Call { call: "launch", reason: "the context has no memory".to_owned() }
 }
 
 fn in_node(error: CudaError, node: &str) -> CudaError {
