@@ -3,6 +3,7 @@
 
 mod narrow;
 mod plans;
+mod shared;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

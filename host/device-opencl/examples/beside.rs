@@ -1,8 +1,9 @@
 //! What an OpenCL device takes beside this machine's other executors, in one run.
 //!
 //! `beside gemm` multiplies matrices on the device, whole calls with their copies, and with the `gemm` crate;
-//! `beside calls` times calls that are almost nothing but handing over and waiting; `beside models FOLDER`
-//! runs whole models on the device, on the built-in reference executor and on ONNX Runtime. `THREADS` (1 when unset) is for those two
+//! `beside calls` times calls that are almost nothing but handing over and waiting; `beside models FOLDER [NAME SHAPE...]`
+//! runs whole models on the device, on the built-in reference executor and on ONNX Runtime; `PRECISION=fp16` stores their numbers in
+//! half on the device. `THREADS` (1 when unset) is for those two
 //! and for `gemm`; PoCL has `POCL_MAX_PTHREAD_COUNT`.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the terminal")]
 #![expect(unsafe_code, reason = "the gemm crate takes pointers")]
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use scorehost_conformance::inputs::{Random, distance, random};
-use scorehost_core::{Graph, Shape};
+use scorehost_core::{Graph, Precision, Shape};
 use scorehost_device::{DeviceConfig, Devices, ModelSource, SmallModels, folding};
 use scorehost_device_opencl::{LoadOptions, OpenCl, OpenClConfig, OpenClGpus};
 use scorehost_graph::Model;
@@ -44,8 +45,23 @@ fn open() -> OpenClGpus {
     opencl.gpus().unwrap()
 }
 
+/// `PRECISION=fp16` stores numbers in half.
+fn precision() -> Precision {
+    match std::env::var("PRECISION").as_deref() {
+        Ok("fp16") => Precision::F16,
+        _ => Precision::F32,
+    }
+}
+
 fn load(gpus: &OpenClGpus, model: &Model) -> Arc<dyn Graph> {
-    let options = LoadOptions { fold: folding(), contexts: 1, poison: false, batches: false, style: None };
+    let options = LoadOptions {
+        precision: precision(),
+        fold: folding(),
+        contexts: 1,
+        poison: false,
+        batches: false,
+        style: None,
+    };
     gpus.load(0, model, options).unwrap()
 }
 
@@ -185,7 +201,7 @@ fn calls(gpus: &OpenClGpus) {
     }
 }
 
-fn models(gpus: &OpenClGpus, folder: &Path) {
+fn models(gpus: &OpenClGpus, folder: &Path, chosen: &[(&str, Vec<Vec<u64>>)]) {
     let devices = |config| Devices::discover(DeviceConfig { threads: threads(), ..config });
     let runtime = devices(DeviceConfig {
         library_dirs: vec![folder.join("lib")],
@@ -194,7 +210,7 @@ fn models(gpus: &OpenClGpus, folder: &Path) {
     });
     let reference =
         devices(DeviceConfig { onnxruntime: Some("/nowhere/library.so".into()), ..DeviceConfig::default() });
-    for (name, shapes) in MODELS {
+    for (name, shapes) in chosen {
         let path: PathBuf = folder.join(name);
         let model = Model::read(std::fs::read(&path).unwrap().into(), path.parent()).unwrap();
         let started = Instant::now();
@@ -212,13 +228,14 @@ fn models(gpus: &OpenClGpus, folder: &Path) {
             .collect();
         let times = medians(&mut calls);
         println!(
-            "{name} {shapes:?}: OpenCL {:.2} ms, reference {:.2}, {} {:.2}; {:.2} x reference's time, {:.2} x its; error {apart:.1e}; loaded in {:.1} s",
+            "{name} {shapes:?}: OpenCL {:.2} ms, reference {:.2}, {} {:.2}; {:.2} x reference's time, {:.2} x its; error {apart:.1e}; {:.1} MB held; loaded in {:.1} s",
             times[0] * 1e3,
             times[1] * 1e3,
             runtime.platform(),
             times[2] * 1e3,
             times[0] / times[1],
             times[0] / times[2],
+            graph.memory_bytes() as f64 / 1e6,
             loaded.as_secs_f64()
         );
     }
@@ -230,7 +247,15 @@ fn main() {
     match words[..] {
         ["calls"] => calls(&open()),
         ["gemm"] => gemm(&open()),
-        ["models", folder] => models(&open(), Path::new(folder)),
-        _ => println!("usage: beside calls | gemm | models FOLDER"),
+        ["models", folder] => {
+            let own =
+                |(name, shapes): (&'static str, &[&[u64]])| (name, shapes.iter().map(|all| all.to_vec()).collect());
+            models(&open(), Path::new(folder), &MODELS.map(own));
+        }
+        ["models", folder, name, ref shapes @ ..] => {
+            let sizes = |text: &&str| text.split('x').map(|size| size.parse().unwrap()).collect();
+            models(&open(), Path::new(folder), &[(name, shapes.iter().map(sizes).collect())]);
+        }
+        _ => println!("usage: beside calls | gemm | models FOLDER [NAME SHAPE...]"),
     }
 }

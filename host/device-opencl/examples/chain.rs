@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use scorehost_core::{Copied, DType, Graph, NamedValue, OutputSet, Tensor, Value};
+use scorehost_core::{Copied, DType, Graph, NamedValue, OutputSet, Precision, Tensor, Value};
 use scorehost_device::folding;
 use scorehost_device_opencl::{LoadOptions, OpenCl, OpenClConfig};
 use scorehost_graph::{Model, ModelWriter};
@@ -45,7 +45,9 @@ fn main() {
     opencl.infos().for_each(|info| println!("{info}"));
     let gpus = opencl.gpus().unwrap();
     let load = |_| -> Arc<dyn Graph> {
-        let options = LoadOptions { fold: folding(), contexts: 1, poison: false, batches: false, style: None };
+        let precision = Precision::F32;
+        let options =
+            LoadOptions { precision, fold: folding(), contexts: 1, poison: false, batches: false, style: None };
         gpus.load(0, &halving(), options).unwrap()
     };
     let graphs: Vec<Arc<dyn Graph>> = (0..MODELS).map(load).collect();

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex};
 use plans::{Plans, Ready};
 use scorehost_core::{
     Copied, Deadline, DeviceKind, DeviceMemory, DeviceTensor, Failure, MemoryId, NamedTensor, NamedTensors, NamedValue,
-    NamedValues, OutputSet, Shape, Signature, Tensor, TensorSpec, Value,
+    NamedValues, OutputSet, Precision, Shape, Signature, Tensor, TensorSpec, Value,
 };
 use scorehost_graph::{Fold, Model};
 use scorehost_plan::{Cost, Port, Style, common_rows, with_rows};
@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How a model is loaded.
 #[derive(Clone)]
 pub struct LoadOptions {
+    /// What F32 is stored as; arithmetic is in F32 always.
+    pub precision: Precision,
     /// Evaluates what depends on constants and shapes only.
     pub fold: Arc<dyn Fold + Send + Sync>,
     /// Calls that run at a time, each with memory of its own; others wait.

@@ -53,11 +53,15 @@ impl Accelerator for OpenClGpus {
     }
 
     fn load(&self, device: usize, request: &LoadRequest<'_>) -> Result<Arc<dyn Graph>, Failure> {
-        if matches!(request.precision, Precision::F16 | Precision::BF16) {
-            let message = format!("OpenCL devices compute in fp32, and {} was asked for", request.precision);
-            return Err(Failure::new(ErrorKind::Unsupported, message).with_hint("leave the precision out, or say fp32"));
+        // There is no arithmetic between F32 and F16 here.
+        let precision = if request.precision == Precision::F16 { Precision::F16 } else { Precision::F32 };
+        if request.precision == Precision::BF16 {
+            let message =
+                format!("OpenCL devices keep numbers in fp32 or fp16, and {} was asked for", request.precision);
+            return Err(Failure::new(ErrorKind::Unsupported, message).with_hint("say fp16, or leave the precision out"));
         }
-        let options = LoadOptions { fold: folding(), contexts: CONTEXTS, poison: false, batches: true, style: None };
+        let options =
+            LoadOptions { precision, fold: folding(), contexts: CONTEXTS, poison: false, batches: true, style: None };
         Ok(Self::load(self, device, request.model, options)?)
     }
 }

@@ -11,6 +11,8 @@ use crate::launch::Kernel;
 
 const CUDA_PRELUDE: &str = include_str!("kernels/cuda/prelude.cu");
 
+const CUDA_SHARED: &str = include_str!("kernels/cuda/shared.cu");
+
 const OPENCL_PRELUDE: &str = include_str!("kernels/opencl/prelude.cl");
 
 /// A file of kernels.
@@ -32,9 +34,28 @@ pub enum File {
     Reduce,
     /// Operators over rows.
     Rows,
+    /// Elements put to computed places.
+    Scatter,
+    /// Order and runs along a dimension.
+    Order,
+    /// Sampling between elements, and windows that no convolution is.
+    Sample,
+    /// Ensembles of trees.
+    Trees,
 }
 
 impl File {
+    /// The kernels that are written once for both languages, in terms that each prelude gives its own meaning.
+    const fn shared(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Scatter => include_str!("kernels/shared/scatter.c"),
+            Self::Order => include_str!("kernels/shared/order.c"),
+            Self::Sample => include_str!("kernels/shared/sample.c"),
+            Self::Trees => include_str!("kernels/shared/trees.c"),
+            _ => return None,
+        })
+    }
+
     const fn opencl(self) -> &'static str {
         match self {
             Self::Conv => include_str!("kernels/opencl/conv.cl"),
@@ -45,6 +66,7 @@ impl File {
             Self::Rows => include_str!("kernels/opencl/rows.cl"),
             // Attention is two products and a softmax; convolutions are in panels.
             Self::Attention | Self::Igemm => "",
+            Self::Scatter | Self::Order | Self::Sample | Self::Trees => "",
         }
     }
 
@@ -58,6 +80,7 @@ impl File {
             Self::Pack | Self::Panels => "",
             Self::Reduce => include_str!("kernels/cuda/reduce.cu"),
             Self::Rows => include_str!("kernels/cuda/rows.cu"),
+            Self::Scatter | Self::Order | Self::Sample | Self::Trees => "",
         }
     }
 }
@@ -71,11 +94,14 @@ pub fn fixed(dialect: Dialect, file: File, entry: &'static str, definitions: &[(
         let _ = writeln!(source, "#define {name} {value}");
     });
     let source = match dialect {
-        Dialect::Cuda { .. } => [CUDA_PRELUDE, &source, file.cuda()].concat(),
+        Dialect::Cuda { .. } => match file.shared() {
+            Some(shared) => [CUDA_PRELUDE, CUDA_SHARED, &source, "#define ONLY_", entry, "\n", shared].concat(),
+            None => [CUDA_PRELUDE, &source, file.cuda()].concat(),
+        },
         Dialect::OpenCl(_) => {
             // One program holds many kernels: what is defined for one must not reach the next.
             let _ = writeln!(source, "#define ONLY_{entry}");
-            source.push_str(file.opencl());
+            source.push_str(file.shared().unwrap_or_else(|| file.opencl()));
             definitions.iter().for_each(|(name, _)| {
                 let _ = writeln!(source, "#undef {name}");
             });

@@ -2,16 +2,27 @@
 
 mod attention;
 pub(super) mod attributes;
+mod classical;
+mod compose;
 mod convolution;
+mod einsum;
 mod elementwise;
+mod fourier;
 mod gather;
+mod losses;
 mod matmul;
 mod movement;
 mod normalise;
+mod order;
 mod panels;
 mod pool;
+mod quantise;
+mod recurrent;
 mod reduce;
 mod resize;
+mod sample;
+mod scatter;
+mod windows;
 
 use scorehost_core::{DType, Tensor};
 use scorehost_graph::Node;
@@ -27,7 +38,16 @@ fn find(node: &Node) -> Option<Lower> {
         "" => elementwise::find(name)
             .or_else(|| movement::find(name))
             .or_else(|| gather::find(name))
+            .or_else(|| scatter::find(name))
+            .or_else(|| order::find(name))
+            .or_else(|| sample::find(name))
+            .or_else(|| quantise::find(name))
+            .or_else(|| windows::find(name))
+            .or_else(|| recurrent::find(name))
+            .or_else(|| fourier::find(name))
+            .or_else(|| losses::find(name))
             .or_else(|| standard(name)),
+        "ai.onnx.ml" => classical::find(node),
         "scorehost" => fused(name),
         _ => None,
     }
@@ -42,6 +62,9 @@ fn standard(name: &str) -> Option<Lower> {
         "Gemm" => matmul::gemm,
         "Conv" => convolution::conv,
         "ConvTranspose" => convolution::transposed,
+        "Einsum" => einsum::einsum,
+        "Attention" => attention::standard,
+        "RotaryEmbedding" => attention::rotary,
         "MaxPool" | "AveragePool" => pool::pool,
         "Softmax" | "LogSoftmax" => normalise::softmax,
         "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization" => normalise::layer,
@@ -70,8 +93,8 @@ fn fused(name: &str) -> Option<Lower> {
 /// Whether this room has kernels for a node.
 #[must_use]
 pub fn supports(node: &Node) -> bool {
-    // Outputs beyond the first that only training or rare models ask for.
-    let single = matches!(&*node.operator, "MaxPool" | "BatchNormalization" | "LayerNormalization" | "Dropout");
+    // Outputs beyond the first that only training asks for.
+    let single = matches!(&*node.operator, "BatchNormalization");
     // Dropout that is told at run time to drop.
     let training = &*node.operator == "Dropout" && node.inputs.get(2).is_some_and(Option::is_some);
     find(node).is_some() && !training && !(single && node.outputs.iter().skip(1).any(Option::is_some))

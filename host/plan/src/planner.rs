@@ -34,7 +34,7 @@ pub enum Dialect {
         /// Streaming multiprocessors.
         multiprocessors: u32,
     },
-    /// OpenCL C 1.2, in full F32.
+    /// OpenCL C 1.2; F32 may be stored in half and is computed in full.
     OpenCl(OpenCl),
 }
 
@@ -265,7 +265,30 @@ impl<'a> Planner<'a> {
 
     /// The value of an id.
     pub(crate) fn value(&self, id: ValueId) -> Result<&Value, String> {
-        self.values[id.0].as_ref().ok_or_else(|| format!("value '{}' was not computed", self.graph.values[id.0]))
+        self.values[id.0].as_ref().ok_or_else(|| format!("value '{}' was not computed", self.name(id)))
+    }
+
+    /// A value's name, for messages.
+    fn name(&self, id: ValueId) -> &str {
+        self.graph.values.get(id.0).map_or("a value in the middle of the operator", |name| &**name)
+    }
+
+    /// A value that the graph does not have: one in the middle of an operator that is lowered as several.
+    pub(crate) fn fresh(&mut self, value: Option<Value>) -> ValueId {
+        self.values.push(value);
+        // What is read once and pending joins its reader; read again, it is computed again.
+        self.uses.push(1);
+        ValueId(self.values.len() - 1)
+    }
+
+    /// Lowers a node that stands for a part of the current one.
+    pub(crate) fn lower_part(&mut self, node: &Node) -> Result<(), String> {
+        self.lower(node)
+    }
+
+    /// The current node's name.
+    pub(crate) fn current(&self) -> Arc<str> {
+        Arc::clone(&self.node)
     }
 
     /// The value of a required input.
@@ -286,7 +309,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn host(&self, id: ValueId) -> Result<&Tensor, String> {
         match self.value(id)? {
             Value::Host(tensor) => Ok(tensor),
-            _ => Err(format!("'{}' must not depend on the inputs' values", self.graph.values[id.0])),
+            _ => Err(format!("'{}' must not depend on the inputs' values", self.name(id))),
         }
     }
 

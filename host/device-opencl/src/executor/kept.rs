@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use scorehost_core::{Copied, DeviceMemory, DeviceTensor, Failure, Graph, MemoryId};
+use scorehost_core::{Copied, DeviceMemory, DeviceTensor, Failure, Graph, MemoryId, Precision};
 use scorehost_device::folding;
 use scorehost_graph::Model;
 
@@ -121,7 +121,9 @@ impl DeviceMemory for Kept {
 
     fn load(&self, onnx: &Bytes) -> Result<Arc<dyn Graph>, Failure> {
         let model = Model::read(onnx.clone(), None)?;
-        let options = LoadOptions { fold: folding(), contexts: 1, poison: false, batches: false, style: None };
+        let precision = Precision::F32;
+        let options =
+            LoadOptions { precision, fold: folding(), contexts: 1, poison: false, batches: false, style: None };
         Ok(Arc::new(load(&self.shelf.device, &model, options)?))
     }
 }

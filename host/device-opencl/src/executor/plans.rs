@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use scorehost_core::{DType, Precision, Shape, TensorSpec};
+use scorehost_core::{DType, Shape, TensorSpec};
 use scorehost_graph::{Graph, Model};
 use scorehost_plan::constants::Constants;
 use scorehost_plan::kernels::program;
@@ -98,7 +98,7 @@ impl Plans {
             *used = now;
             return Ok(Arc::clone(ready));
         }
-        let target = Target { dialect: Dialect::OpenCl(self.target), precision: Precision::F32 };
+        let target = Target { dialect: Dialect::OpenCl(self.target), precision: self.options.precision };
         let plan = Planner::plan(&self.graph, shapes, &*self.options.fold, target, &mut state.constants);
         // Constants that a failed plan has numbered are uploaded all the same: the next plan counts on them.
         self.upload(&mut state)?;

@@ -4,8 +4,10 @@
 //! makes a missing device a failure.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests, which say why they skip")]
 
+mod classical;
 mod concurrent;
 mod encode;
+mod half;
 mod limits;
 mod models;
 mod operations;
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use scorehost_conformance::inputs;
-use scorehost_core::Graph;
+use scorehost_core::{Graph, Precision};
 use scorehost_device::{DeviceConfig, Devices, ModelSource, folding};
 use scorehost_device_opencl::{LoadOptions, OpenCl, OpenClConfig, OpenClGpus, OpenClGraph};
 use scorehost_graph::Model;
@@ -48,7 +50,8 @@ fn open(memory_limit: Option<u64>, cache: bool) -> Option<OpenClGpus> {
 }
 
 fn options(style: Style) -> LoadOptions {
-    LoadOptions { fold: folding(), contexts: 2, poison: true, batches: true, style: Some(style) }
+    let precision = Precision::F32;
+    LoadOptions { precision, fold: folding(), contexts: 2, poison: true, batches: true, style: Some(style) }
 }
 
 fn path(name: &str) -> Option<PathBuf> {

@@ -1,4 +1,6 @@
-//! `FusedAttention` of domain `scorehost`.
+//! `FusedAttention` of domain `scorehost`; the standard's `Attention` is made of it, or of products.
+
+mod standard;
 
 use scorehost_core::DType;
 use scorehost_graph::Node;
@@ -9,6 +11,8 @@ use crate::kernels::{self, File};
 use crate::launch::{Arg, Cost, Work, words};
 use crate::planner::{OpenCl, Planner};
 use crate::view::View;
+
+pub(super) use standard::{rotary, standard};
 
 /// The largest head that the kernels hold in registers.
 pub(super) const LARGEST_HEAD: u64 = 128;
@@ -38,11 +42,8 @@ pub(super) fn attention(planner: &mut Planner<'_>, node: &Node) -> Result<(), St
     let mut parts = Vec::new();
     let mut declared = DType::F32;
     for id in ids {
-        let (mut view, dtype) = planner.compute_view(id)?;
+        let (view, dtype) = planner.compute_view(id)?;
         declared = dtype;
-        if planner.target.dialect.opencl().is_some() {
-            view = planner.widened(view, dtype)?;
-        }
         let mut part = split(&view, heads, layout)?;
         if part.steps[3] != 1 {
             part = planner.made_dense(&part, dtype)?;
@@ -62,10 +63,10 @@ pub(super) fn attention(planner: &mut Planner<'_>, node: &Node) -> Result<(), St
     let mask = match node.inputs.get(3).copied().flatten() {
         Some(id) => {
             let (mut view, dtype) = planner.compute_view(id)?;
+            // Scores are in full where they are stored.
             if planner.target.dialect.opencl().is_some() {
                 view = planner.widened(view, dtype)?;
-            }
-            if view.dtype != q.dtype {
+            } else if view.dtype != q.dtype {
                 return Err(format!("a mask of {} for elements of {}", view.dtype, q.dtype));
             }
             Some(

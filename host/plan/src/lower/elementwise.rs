@@ -272,7 +272,7 @@ fn clip(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
 }
 
 /// The dtype of an ONNX element type number.
-fn dtype_of(code: i64) -> Option<DType> {
+pub(super) fn dtype_of(code: i64) -> Option<DType> {
     Some(match code {
         1 => DType::F32,
         2 => DType::U8,
@@ -321,6 +321,12 @@ fn identity(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
         known => known,
     };
     planner.set(node, 0, value);
+    // Dropout that drops nothing keeps everything.
+    if node.output(1).is_some() {
+        let shape = planner.kind(id)?.0;
+        let tree = Rc::new(Tree::Call { text: "1".to_owned(), dtype: DType::Bool, arguments: Vec::new() });
+        planner.set(node, 1, Value::Pending(Expression { dtype: DType::Bool, shape, tree }));
+    }
     Ok(())
 }
 

@@ -65,7 +65,7 @@ fn launch(
     Ok(())
 }
 
-fn indices(planner: &mut Planner<'_>, node: &Node, input: usize) -> Result<View, String> {
+pub(super) fn indices(planner: &mut Planner<'_>, node: &Node, input: usize) -> Result<View, String> {
     let id = planner.input(node, input)?;
     let (view, dtype) = planner.dense(id)?;
     if matches!(dtype, DType::I32 | DType::I64) { Ok(view) } else { Err(format!("indices of {dtype}")) }

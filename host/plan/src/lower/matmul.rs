@@ -8,7 +8,6 @@ use scorehost_graph::{Node, ValueId};
 use super::attributes::{float, int, text};
 use super::elementwise::{broadcast, literal};
 use super::panels::{self, Activation, Right, closed};
-use crate::Dialect;
 use crate::constants::Form;
 use crate::expression::{Expression, THREADS, Tree};
 use crate::kernels::{self, File};
@@ -40,7 +39,7 @@ pub(super) fn gemm(planner: &mut Planner<'_>, node: &Node) -> Result<(), String>
     let (alpha, beta) = (float(node, "alpha", 1.0), float(node, "beta", 1.0));
     let c = node.inputs.get(2).copied().flatten().filter(|_| beta != 0.0);
     let columns = *planner.kind(b)?.0.get(usize::from(!turned[1])).ok_or("expected matrices")?;
-    let library = has_library(planner, planner.kind(a)?.1);
+    let library = has_library(planner.kind(a)?.1);
     let bias = match c {
         Some(c) if beta == 1.0 && library => bias_of(planner, c, columns)?,
         _ => None,
@@ -80,7 +79,7 @@ pub(super) fn fused(planner: &mut Planner<'_>, node: &Node) -> Result<(), String
     let shape_b = planner.kind(b)?.0;
     let columns = if shape_b.len() < 2 { 1 } else { shape_b[shape_b.len() - if turned[1] { 2 } else { 1 }] };
     let dtype = planner.kind(a)?.1;
-    let library = has_library(planner, dtype);
+    let library = has_library(dtype);
     let bias = match optional(2) {
         Some(id) if library => bias_of(planner, id, columns)?,
         _ => None,
@@ -97,7 +96,7 @@ pub(super) fn fused(planner: &mut Planner<'_>, node: &Node) -> Result<(), String
         .filter_map(|(index, done)| optional(index).filter(|_| !done))
         .collect();
     let activation = text(node, "activation", "");
-    let own = planner.target.dialect.opencl().is_some() && dtype == DType::F32;
+    let own = planner.target.dialect.opencl().is_some() && library;
     let relu = activation == "Relu" && others.is_empty() && library;
     let ended = own && others.is_empty();
     let alpha = float(node, "alpha", 1.0);
@@ -133,11 +132,8 @@ pub(super) fn fused(planner: &mut Planner<'_>, node: &Node) -> Result<(), String
 }
 
 /// Whether products of a dtype take a bias, a residual and an activation.
-fn has_library(planner: &Planner<'_>, dtype: DType) -> bool {
-    match planner.target.dialect {
-        Dialect::Cuda { .. } => matches!(dtype, DType::F32 | DType::F16 | DType::BF16),
-        Dialect::OpenCl(_) => dtype == DType::F32,
-    }
+const fn has_library(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::F16 | DType::BF16)
 }
 
 /// The shape of a product; `None` where the operands have less than two dimensions.
@@ -155,10 +151,15 @@ fn bias_of(planner: &mut Planner<'_>, id: ValueId, columns: u64) -> Result<Optio
     if elements(&shape) != columns || shape.last() != Some(&columns) {
         return Ok(None);
     }
-    let stored = planner.stored(dtype);
+    // Our own kernels add it in full.
+    let full = planner.target.dialect.opencl().is_some();
+    let stored = if full { DType::F32 } else { planner.stored(dtype) };
     match planner.value(id)?.clone() {
         Value::Host(tensor) => planner.constant(&tensor, stored, Form::Plain).map(Some),
-        _ => planner.dense(id).map(|(view, _)| Some(view)),
+        _ => {
+            let (view, dtype) = planner.dense(id)?;
+            if full { planner.widened(view, dtype).map(Some) } else { Ok(Some(view)) }
+        }
     }
 }
 
@@ -204,7 +205,6 @@ impl Product {
     /// As a product of panels, for devices without a library.
     fn by_panels(self, planner: &mut Planner<'_>, device: OpenCl) -> Result<(View, DType), String> {
         let (a, dtype) = planner.compute_view(self.a)?;
-        let a = planner.widened(a, dtype)?;
         let vector_a = a.shape.len() == 1;
         let mut a = closed(planner, matrix(a, true, self.turned[0])?, dtype)?;
         // A constant is laid out once; one with a batch of its own is packed as if it were computed.
@@ -216,8 +216,8 @@ impl Product {
                 (shape, Right::Constant { tensor, turned: self.turned[1] })
             }
             None => {
-                let (view, dtype) = planner.compute_view(self.b)?;
-                let view = matrix(planner.widened(view, dtype)?, false, self.turned[1])?;
+                let (view, _) = planner.compute_view(self.b)?;
+                let view = matrix(view, false, self.turned[1])?;
                 (view.shape.clone(), Right::Computed(view))
             }
         };
@@ -230,7 +230,7 @@ impl Product {
         let batch = broadcast(&a.shape[..rank_a - 2], &b_shape[..rank_b - 2])?;
         let mut shape = batch.clone();
         shape.extend([rows, columns]);
-        let out = planner.buffer(DType::F32, shape.clone());
+        let out = planner.buffer(a.dtype, shape.clone());
         let mut flat = out.clone();
         let (mut residual, tall) = (self.residual.clone(), elements(&shape[..shape.len() - 1]));
         // Rows of a batch that share the second matrix are one tall matrix.
@@ -250,7 +250,7 @@ impl Product {
             right => right,
         };
         let cost = Cost {
-            bytes: 4 * (a.elements() + elements(&b_shape) + out.elements()),
+            bytes: a.dtype.size().unwrap_or(4) as u64 * (a.elements() + elements(&b_shape) + out.elements()),
             operations: 2 * out.elements() * depth,
         };
         let (bias, scale, activation) = (self.bias, self.alpha, self.activation);
@@ -270,7 +270,7 @@ impl Product {
         dtype: DType,
     ) -> Result<(), String> {
         let depth = a.shape[a.shape.len() - 1];
-        let library = has_library(planner, a.dtype) && depth > 0 && out.elements() > 0;
+        let library = has_library(a.dtype) && depth > 0 && out.elements() > 0;
         if !library {
             if self.bias.is_some() || self.residual.is_some() || self.relu || self.alpha != 1.0 {
                 return Err(format!("{dtype} matrices are only multiplied, with nothing fused"));

@@ -7,7 +7,8 @@ use scorehost_graph::Node;
 
 use super::Lower;
 use super::attributes::{axis, int, integers, ints, text};
-use super::elementwise::broadcast;
+use super::compose;
+use super::elementwise::{broadcast, dtype_of};
 use crate::expression::{Expression, Tree};
 use crate::planner::{Planner, Value};
 use crate::view::{View, channels_last};
@@ -25,6 +26,9 @@ pub(super) fn find(name: &str) -> Option<Lower> {
         "Concat" => concat,
         "DepthToSpace" => depth_to_space,
         "SpaceToDepth" => space_to_depth,
+        "CenterCropPad" => centred,
+        "EyeLike" => identity_matrix,
+        "BitCast" => reinterpreted,
         _ => return None,
     })
 }
@@ -262,4 +266,62 @@ fn space_to_depth(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> 
     let ([n, c, h, w], b) = image(planner, node)?;
     let (rows, columns) = (h / b, w / b);
     rearranged(planner, node, &[n, c, rows, b, columns, b], &[0, 3, 5, 1, 2, 4], &[n, c * b * b, rows, columns])
+}
+
+/// Cut or filled up with zeros on both sides.
+fn centred(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
+    let mut id = planner.input(node, 0)?;
+    let target = integers(planner.host(planner.input(node, 1)?)?)?;
+    let shape = planner.kind(id)?.0;
+    let rank = shape.len();
+    let axes = match ints(node, "axes") {
+        Some(axes) => axes.into_iter().map(|d| axis(d, rank)).collect::<Result<Vec<_>, _>>()?,
+        None => (0..rank).collect(),
+    };
+    if axes.len() != target.len() {
+        return Err(format!("{} sizes for {} dimensions", target.len(), axes.len()));
+    }
+    let mut pads = vec![0; 2 * rank];
+    for (d, size) in axes.into_iter().zip(target) {
+        let beyond = size.max(0) - shape[d] as i64;
+        if beyond < 0 {
+            let first = -beyond / 2;
+            id = planner.cut(id, d, first, first + size.max(0), 1)?;
+        } else {
+            (pads[d], pads[rank + d]) = (beyond / 2, beyond - beyond / 2);
+        }
+    }
+    if pads.iter().any(|pad| *pad != 0) {
+        id = planner.apply("Pad", &[id], &[("pads", compose::list(&pads))])?;
+    }
+    planner.give(node, 0, id)
+}
+
+/// Ones on a diagonal.
+fn identity_matrix(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
+    let (shape, dtype) = planner.kind(planner.input(node, 0)?)?;
+    let dtype = match int(node, "dtype", 0) {
+        0 => dtype,
+        code => dtype_of(code).ok_or_else(|| format!("element type {code} does not exist on this device"))?,
+    };
+    let [rows, columns] = shape[..] else { return Err(format!("expected a matrix, got {shape:?}")) };
+    let k = planner.known_ints(&[rows, 1], &(0..rows as i64).map(|row| row + int(node, "k", 0)).collect::<Vec<_>>())?;
+    let all = planner.known_ints(&[1, columns], &(0..columns as i64).collect::<Vec<_>>())?;
+    let on = planner.apply("Equal", &[k, all], &[])?;
+    let y = planner.cast_to(on, dtype)?;
+    planner.give(node, 0, y)
+}
+
+/// The same bytes as another type of the same size.
+fn reinterpreted(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
+    let id = planner.input(node, 0)?;
+    let code = int(node, "to", 0);
+    let to = dtype_of(code).ok_or_else(|| format!("element type {code} does not exist on this device"))?;
+    let (view, from) = planner.view(id)?;
+    let whole = planner.stored(from) == from && planner.stored(to) == to && view.dtype == from;
+    if !whole || from.size() != to.size() {
+        return Err(format!("{from} stored as {} is not taken as {to} on this device", view.dtype));
+    }
+    planner.set_view(node, View { dtype: to, ..view }, to);
+    Ok(())
 }

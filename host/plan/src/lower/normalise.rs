@@ -30,7 +30,8 @@ fn rows(
         }
         Dialect::OpenCl(device) => {
             let cores = device.style == Style::Cores;
-            let fast = if cores && x.dtype == DType::F32 { "1" } else { "0" };
+            let vectors = matches!(x.dtype, DType::F32 | DType::F16 | DType::BF16);
+            let fast = if cores && vectors { "1" } else { "0" };
             let kernel = kernels::fixed(planner.target.dialect, File::Rows, entry, &[("T", name), ("FAST", fast)]);
             let alone = cores || matches!(entry, "running_sum" | "place");
             // One work item a row, or a group of as many as the kernels' WIDTH.
@@ -51,7 +52,7 @@ fn floating(dtype: DType) -> Result<(), String> {
 }
 
 /// The order of dimensions with one of them last, and the way back.
-fn last(rank: usize, d: usize) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn last(rank: usize, d: usize) -> (Vec<usize>, Vec<usize>) {
     let mut order: Vec<usize> = (0..rank).filter(|other| *other != d).collect();
     order.push(d);
     let mut back = vec![0; rank];
@@ -96,13 +97,37 @@ pub(super) fn weights(planner: &mut Planner<'_>, x: &View, columns: u64) -> Resu
 /// A parameter as F32.
 fn parameter(planner: &mut Planner<'_>, node: &Node, index: usize) -> Result<Arg, String> {
     match node.inputs.get(index).copied().flatten() {
-        Some(id) => {
-            let tensor =
-                planner.host(id).map_err(|_| "computed scales are not supported on this device".to_owned())?.clone();
-            Ok(Arg::Place((&planner.constant(&tensor, DType::F32, Form::Plain)?).into()))
-        }
+        Some(id) => match planner.host(id).cloned() {
+            Ok(tensor) => Ok(Arg::Place((&planner.constant(&tensor, DType::F32, Form::Plain)?).into())),
+            Err(_) => {
+                let (view, dtype) = planner.dense(id)?;
+                Ok(Arg::Place((&planner.widened(view, dtype)?).into()))
+            }
+        },
         None => Ok(Arg::Null),
     }
+}
+
+/// The second and third output of a layer normalisation: each row's mean, and one over its deviation.
+fn statistics(planner: &mut Planner<'_>, node: &Node, d: usize) -> Result<(), String> {
+    if node.output(1).is_none() && node.output(2).is_none() {
+        return Ok(());
+    }
+    let x = planner.input(node, 0)?;
+    let x = planner.cast_to(x, DType::F32)?;
+    let axes: Vec<i64> = (d as i64..planner.kind(x)?.0.len() as i64).collect();
+    let axes = planner.known_ints(&[axes.len() as u64], &axes)?;
+    let mean = planner.apply("ReduceMean", &[x, axes], &[])?;
+    planner.view(mean)?;
+    let apart = planner.apply("Sub", &[x, mean], &[])?;
+    let squares = planner.apply("Mul", &[apart, apart], &[])?;
+    let variance = planner.apply("ReduceMean", &[squares, axes], &[])?;
+    let epsilon = planner.scalar(DType::F32, f64::from(float(node, "epsilon", 1e-5)))?;
+    let sum = planner.apply("Add", &[variance, epsilon], &[])?;
+    let root = planner.apply("Sqrt", &[sum], &[])?;
+    let inverse = planner.apply("Reciprocal", &[root], &[])?;
+    planner.give(node, 1, mean)?;
+    planner.give(node, 2, inverse)
 }
 
 struct Norm {
@@ -164,8 +189,10 @@ pub(super) fn layer(planner: &mut Planner<'_>, node: &Node) -> Result<(), String
     args.extend(norm.args());
     rows(planner, "normalise", &x, norm.rows, args, if skip { 3 } else { 2 })?;
     planner.set_view(node, y, dtype);
-    if let Some(sums) = sums {
-        planner.set(node, 1, Value::Stored(sums, dtype));
+    match sums {
+        Some(sums) => planner.set(node, 1, Value::Stored(sums, dtype)),
+        None if &*node.operator == "LayerNormalization" => statistics(planner, node, d)?,
+        None => {}
     }
     Ok(())
 }

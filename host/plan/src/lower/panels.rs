@@ -8,7 +8,7 @@ use scorehost_core::{DType, Tensor};
 use super::convolution::index;
 use crate::constants::Form;
 use crate::kernels::{self, File};
-use crate::launch::{Arg, Cost, Place, Work, words};
+use crate::launch::{Arg, Cost, Kernel, Place, Work, words};
 use crate::planner::{OpenCl, Planner, Style};
 use crate::view::{View, elements};
 
@@ -124,6 +124,38 @@ impl Batch {
     }
 }
 
+fn name(dtype: DType) -> Result<&'static str, String> {
+    match dtype {
+        DType::F32 | DType::F16 | DType::BF16 => Ok(kernels::name(dtype).unwrap_or("f32")),
+        other => Err(format!("{other} matrices have no panels on this device")),
+    }
+}
+
+/// A kernel of products over panels; `types` are those that the left and the right matrix and the result are stored as.
+fn kernel(
+    planner: &Planner<'_>,
+    device: OpenCl,
+    entry: &'static str,
+    activation: Activation,
+    tile: u64,
+    types: [DType; 3],
+) -> Result<Kernel, String> {
+    let (act, tile, panel) = (activation.number.to_string(), tile.to_string(), device.panel().to_string());
+    let [a, b, y] = [name(types[0])?, name(types[1])?, name(types[2])?];
+    let (narrow, implicit) = (if types[0] == DType::F32 { "0" } else { "1" }, if entry == "conv" { "1" } else { "0" });
+    let definitions = [
+        ("ACT", &*act),
+        ("ROWS", &*tile),
+        ("PANEL", &*panel),
+        ("IMPLICIT", implicit),
+        ("NARROW", narrow),
+        ("A", a),
+        ("B", b),
+        ("Y", y),
+    ];
+    Ok(kernels::fixed(planner.target.dialect, File::Panels, entry, &definitions))
+}
+
 /// Whether a dimension is read without gaps.
 pub(super) fn is_close(view: &View, d: usize) -> bool {
     view.shape[d] == 1 || view.steps[d] == 1
@@ -190,9 +222,11 @@ impl Product<'_> {
             Arg::Place((&self.out).into()),
             Arg::Words(fields),
         ];
-        let (act, tile, panel) = (self.activation.number.to_string(), tile.to_string(), device.panel().to_string());
-        let definitions = [("ACT", &*act), ("ROWS", &*tile), ("PANEL", &*panel), ("IMPLICIT", "0")];
-        let kernel = kernels::fixed(planner.target.dialect, File::Panels, "gemm", &definitions);
+        let types = [a.dtype, b.dtype, self.out.dtype];
+        if self.residual.as_ref().is_some_and(|view| view.dtype != self.out.dtype) {
+            return Err("what is added to a product is stored otherwise than its result".to_owned());
+        }
+        let kernel = kernel(planner, device, "gemm", self.activation, tile, types)?;
         let blocks = [panels as u32, rows.div_ceil(chunk) as u32, batch.count as u32];
         planner.launch(Work::Kernel { kernel, blocks, threads: device.threads(), shared: 0, args }, self.cost);
         Ok(())
@@ -211,7 +245,8 @@ impl Product<'_> {
             Right::Packed(view) => Ok((view.clone(), vec![0; sizes.len()])),
             Right::Constant { tensor, turned } => {
                 let form = Form::Panels { width: device.panel(), turned: *turned };
-                Ok((planner.constant(tensor, DType::F32, form)?, vec![0; sizes.len()]))
+                let stored = planner.stored(tensor.dtype());
+                Ok((planner.constant(tensor, stored, form)?, vec![0; sizes.len()]))
             }
             Right::Computed(view) => packed(planner, device, view, sizes, [depth, columns]),
         }
@@ -229,13 +264,13 @@ fn packed(
     let own = view.shape.len() - 2;
     let (mut view, mut batch) = (view.clone(), Batch::of(&view.shape[..own], &[&view.steps[..own]]));
     if batch.is_none() {
-        view = planner.made_dense(&view, DType::F32)?;
+        view = planner.made_dense(&view, view.dtype)?;
         batch = Batch::of(&view.shape[..own], &[&view.steps[..own]]);
     }
     let batch = batch.ok_or("has steps that no batch has")?;
     let panels = columns.div_ceil(device.panel());
     let whole = panels * depth * device.panel();
-    let to = planner.buffer(DType::F32, vec![batch.count, panels, depth, device.panel()]);
+    let to = planner.buffer(view.dtype, vec![batch.count, panels, depth, device.panel()]);
     let total = index(panels * depth)?;
     index(to.elements())?;
     let steps = batch.steps.first().copied().unwrap_or_default();
@@ -251,8 +286,9 @@ fn packed(
     ];
     let args = vec![Arg::Place((&view).into()), Arg::Place(Place::from(&to)), Arg::Words(words(fields))];
     let width = device.panel().to_string();
-    let kernel = kernels::fixed(planner.target.dialect, File::Pack, "pack", &[("PANEL", &width)]);
-    let cost = Cost { bytes: 8 * to.elements(), operations: 0 };
+    let kernel =
+        kernels::fixed(planner.target.dialect, File::Pack, "pack", &[("PANEL", &width), ("T", name(view.dtype)?)]);
+    let cost = Cost { bytes: 2 * view.dtype.size().unwrap_or(4) as u64 * to.elements(), operations: 0 };
     let blocks = [total.div_ceil(PACKERS), batch.count as u32, 1];
     if to.elements() > 0 {
         planner.launch(Work::Kernel { kernel, blocks, threads: PACKERS, shared: 0, args }, cost);

@@ -5,6 +5,7 @@ use scorehost_graph::Node;
 
 use super::attributes::{int, ints};
 use super::convolution::{Window, index};
+use super::windows;
 use crate::expression::THREADS;
 use crate::kernels::{self, File};
 use crate::launch::{Arg, Cost, Work};
@@ -34,7 +35,9 @@ pub(super) fn pool(planner: &mut Planner<'_>, node: &Node) -> Result<(), String>
     let name = kernels::name(x.dtype).ok_or("strings cannot be pooled")?;
     // Where channels are last, a work item on a core takes all of a pixel.
     let cores = planner.target.dialect.opencl().is_some_and(|device| device.style == Style::Cores);
-    let whole = cores && x.dtype == DType::F32 && x.is_channels_last() && rank <= 4;
+    // Sums of averages stay in the output, so that only maxima may be narrow.
+    let stored = x.dtype == DType::F32 || mode == 0 && matches!(x.dtype, DType::F16 | DType::BF16);
+    let whole = cores && stored && x.is_channels_last() && rank <= 4;
     let (entry, each, threads) = if whole { ("pool_channels", x.shape[1], 8) } else { ("pool", 1, THREADS) };
     let kernel = kernels::fixed(planner.target.dialect, File::Conv, entry, &[("T", name), ("ACT", "0"), ("VEC", "1")]);
     let total = index(y.elements())? / each.max(1) as u32;
@@ -52,6 +55,7 @@ pub(super) fn pool(planner: &mut Planner<'_>, node: &Node) -> Result<(), String>
         planner
             .launch(Work::Kernel { kernel, blocks: [total.div_ceil(threads), 1, 1], threads, shared: 0, args }, cost);
     }
+    windows::places(planner, node, &x, &window, &y)?;
     planner.set_view(node, y, dtype);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Reductions over dimensions.
 
 use scorehost_core::DType;
-use scorehost_graph::Node;
+use scorehost_graph::{Node, ValueId};
 
 use super::attributes::{axis, int, integers, ints};
 use super::convolution::index;
@@ -31,6 +31,13 @@ pub(super) fn operation(name: &str) -> Option<u32> {
 
 pub(super) fn reduce(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
     let id = planner.input(node, 0)?;
+    let (shape, dtype) = planner.kind(id)?;
+    if dtype == DType::Bool && matches!(&*node.operator, "ReduceMax" | "ReduceMin") {
+        return truths(planner, node, id);
+    }
+    if shape.contains(&0) && int(node, "noop_with_empty_axes", 0) == 0 {
+        return nothing(planner, node, shape, dtype);
+    }
     let (view, dtype) = planner.compute_view(id)?;
     let axes = match node.inputs.get(1).copied().flatten() {
         Some(axes) => Some(integers(planner.host(axes)?)?),
@@ -53,6 +60,45 @@ pub(super) fn reduce(planner: &mut Planner<'_>, node: &Node) -> Result<(), Strin
     let y = y.reshaped(&shape).ok_or("has an impossible shape")?;
     planner.set_view(node, y, dtype);
     Ok(())
+}
+
+/// Truths as bytes.
+fn truths(planner: &mut Planner<'_>, node: &Node, id: ValueId) -> Result<(), String> {
+    let bytes = planner.cast_to(id, DType::U8)?;
+    let mut inputs = node.inputs.clone();
+    inputs[0] = Some(bytes);
+    let settings: Vec<_> = node.attributes.iter().map(|(name, value)| (&**name, value.clone())).collect();
+    let y = planner.apply_in("", &node.operator, &inputs, &settings)?;
+    let y = planner.cast_to(y, DType::Bool)?;
+    planner.give(node, 0, y)
+}
+
+/// What a reduction of no elements is, where the reduced dimensions are the empty ones.
+fn nothing(planner: &mut Planner<'_>, node: &Node, shape: Vec<u64>, dtype: DType) -> Result<(), String> {
+    let rank = shape.len();
+    let axes = match node.input(1) {
+        Some(axes) => Some(integers(planner.host(axes)?)?),
+        None => ints(node, "axes"),
+    };
+    let axes = axes.unwrap_or_default().into_iter().map(|d| axis(d, rank)).collect::<Result<Vec<_>, _>>()?;
+    let gone = |d: &usize| axes.is_empty() || axes.contains(d);
+    let whole = !matches!(dtype, DType::F16 | DType::BF16 | DType::F32 | DType::F64);
+    let value = match &*node.operator {
+        "ReduceProd" => 1.0,
+        "ReduceMean" if !whole => f64::NAN,
+        "ReduceMax" | "ReduceLogSum" | "ReduceLogSumExp" if !whole => f64::NEG_INFINITY,
+        "ReduceMin" if !whole => f64::INFINITY,
+        "ReduceMax" | "ReduceMin" | "ReduceMean" | "ReduceLogSum" | "ReduceLogSumExp" => {
+            return Err("there is nothing to reduce".to_owned());
+        }
+        _ => 0.0,
+    };
+    let keep = int(node, "keepdims", 1) != 0;
+    let sizes = (0..rank).filter(|d| keep || !gone(d)).map(|d| if gone(&d) { 1 } else { shape[d] });
+    let sizes: Vec<u64> = sizes.collect();
+    let count = index(sizes.iter().product())?;
+    let y = planner.known_numbers(dtype, &sizes, &vec![value; count as usize])?;
+    planner.give(node, 0, y)
 }
 
 pub(super) fn global(planner: &mut Planner<'_>, node: &Node) -> Result<(), String> {
@@ -81,7 +127,7 @@ fn over(planner: &mut Planner<'_>, view: &View, gone: &[usize], number: u32) -> 
         return Err("there is nothing to reduce".to_owned());
     }
     if view.dtype == DType::Bool {
-        return Err("BOOL is not reduced on this device".to_owned());
+        return Err("BOOL is not reduced by this operator on this device".to_owned());
     }
     let name = kernels::name(view.dtype).ok_or("strings cannot be reduced")?;
     let close = gone_sizes.iter().zip(&gone_steps).any(|(size, step)| *size > 1 && *step == 1);

@@ -2,6 +2,9 @@
 #define W JOIN(wide_, T)
 #define UP JOIN(up_, T)
 #define DOWN JOIN(down_, T)
+// A vector of elements as floats.
+#define READ(p) JOIN(load_vector_, T)(0, p)
+#define STORE(v, p) JOIN(store_vector_, T)(v, 0, p)
 #ifdef ONLY_conv_direct
 // One output element a thread, channels fastest. Weights: [out channel][in channel of the group][kernel].
 __kernel void ENTRY(conv_direct)(IN(T, x), IN(T, w), IN(float, bias), IN(T, residual), OUT(T, y), Window p, float alpha, float beta) {
@@ -98,9 +101,9 @@ __kernel void ENTRY(pool)(IN(T, x), OUT(T, y), Window p, int mode, int padded0, 
 #endif
 #ifdef ONLY_conv_depthwise
 // Each channel on its own, channels last, one output pixel a work item. Weights: [kernel position][channel].
-__kernel void ENTRY(conv_depthwise)(IN(float, x), IN(float, w), IN(float, bias), IN(float, residual), OUT(float, y), Window p,
+__kernel void ENTRY(conv_depthwise)(IN(T, x), IN(T, w), IN(float, bias), IN(T, residual), OUT(T, y), Window p,
         float alpha, float beta) {
-    OPEN_IN(float, x); OPEN_IN(float, w); OPEN_IN(float, bias); OPEN_IN(float, residual); OPEN_OUT(float, y);
+    OPEN_IN(T, x); OPEN_IN(T, w); OPEN_IN(float, bias); OPEN_IN(T, residual); OPEN_OUT(T, y);
     const int i = get_global_id(0);
     if (i >= p.total) return;
     const int row = i / p.out[2], o2 = i - row * p.out[2], n = row / p.out[1], o1 = row - n * p.out[1], channels = p.out_channels;
@@ -117,11 +120,11 @@ __kernel void ENTRY(conv_depthwise)(IN(float, x), IN(float, w), IN(float, bias),
             for (int k2 = 0; k2 < p.span[2]; ++k2) {
                 const int c = side + k2 * p.dilation[2];
                 if ((u32)c >= (u32)p.in[2]) continue;
-                sum = MULTIPLY_ADD(VLOAD(0, x + b * p.x_s[1] + c * p.x_s[2] + m), VLOAD(0, w + (k1 * p.span[2] + k2) * channels + m), sum);
+                sum = MULTIPLY_ADD(READ(x + b * p.x_s[1] + c * p.x_s[2] + m), READ(w + (k1 * p.span[2] + k2) * channels + m), sum);
             }
         }
-        if (residual) sum += VLOAD(0, residual + m);
-        VSTORE(JOIN(vector_, ACT)(sum, alpha, beta), 0, y + m);
+        if (residual) sum += READ(residual + m);
+        STORE(JOIN(vector_, ACT)(sum, alpha, beta), y + m);
     }
     for (; m < channels; ++m) {
         float sum = bias ? bias[m] : 0.f;
@@ -131,18 +134,18 @@ __kernel void ENTRY(conv_depthwise)(IN(float, x), IN(float, w), IN(float, bias),
             for (int k2 = 0; k2 < p.span[2]; ++k2) {
                 const int c = side + k2 * p.dilation[2];
                 if ((u32)c >= (u32)p.in[2]) continue;
-                sum += x[b * p.x_s[1] + c * p.x_s[2] + m] * w[(k1 * p.span[2] + k2) * channels + m];
+                sum += UP(x[b * p.x_s[1] + c * p.x_s[2] + m]) * UP(w[(k1 * p.span[2] + k2) * channels + m]);
             }
         }
-        if (residual) sum += residual[m];
-        y[m] = JOIN(activate_, ACT)(sum, alpha, beta);
+        if (residual) sum += UP(residual[m]);
+        y[m] = DOWN(JOIN(activate_, ACT)(sum, alpha, beta));
     }
 }
 #endif
 #ifdef ONLY_gather_patches
 // The input gathered for a matrix product: [pixel][kernel position][channel], channels-last input, one kernel position a work item.
-__kernel void ENTRY(gather_patches)(IN(float, x), OUT(float, y), Window p) {
-    OPEN_IN(float, x); OPEN_OUT(float, y);
+__kernel void ENTRY(gather_patches)(IN(T, x), OUT(T, y), Window p) {
+    OPEN_IN(T, x); OPEN_OUT(T, y);
     const int i = get_global_id(0);
     if (i >= p.total) return;
     const int taps = p.span[1] * p.span[2], channels = p.in_channels, pixel = i / taps, tap = i - pixel * taps;
@@ -152,13 +155,13 @@ __kernel void ENTRY(gather_patches)(IN(float, x), OUT(float, y), Window p) {
     const int inside = (u32)b < (u32)p.in[1] && (u32)c < (u32)p.in[2];
     x += (i64)n * p.x_n + (i64)b * p.x_s[1] + (i64)c * p.x_s[2];
     y += (i64)i * channels;
-    for (int q = 0; q < channels; ++q) y[q] = inside ? x[q] : 0.f;
+    for (int q = 0; q < channels; ++q) y[q] = inside ? x[q] : 0;
 }
 #endif
 #ifdef ONLY_pool_channels
 // Pooling of images with the channels last, one output pixel a work item.
-__kernel void ENTRY(pool_channels)(IN(float, x), OUT(float, y), Window p, int mode, int padded0, int padded1, int padded2) {
-    OPEN_IN(float, x); OPEN_OUT(float, y);
+__kernel void ENTRY(pool_channels)(IN(T, x), OUT(T, y), Window p, int mode, int padded0, int padded1, int padded2) {
+    OPEN_IN(T, x); OPEN_OUT(T, y);
     const int i = get_global_id(0), channels = p.out_channels;
     if (i >= p.total) return;
     const int row = i / p.out[2], o2 = i - row * p.out[2], n = row / p.out[1], o1 = row - n * p.out[1];
@@ -171,25 +174,27 @@ __kernel void ENTRY(pool_channels)(IN(float, x), OUT(float, y), Window p, int mo
             const int b = top + k1 * p.dilation[1], c = side + k2 * p.dilation[2];
             reached += b < p.in[1] + padded1 && c < p.in[2] + padded2;
             if ((u32)b >= (u32)p.in[1] || (u32)c >= (u32)p.in[2]) continue;
-            __global const float* from = x + b * p.x_s[1] + c * p.x_s[2];
+            __global const T* from = x + b * p.x_s[1] + c * p.x_s[2];
             int m = 0;
             for (; m + LANES <= channels; m += LANES) {
-                const V v = VLOAD(0, from + m);
+                const V v = READ(from + m);
                 V sofar = v;
                 if (inside) {
-                    sofar = VLOAD(0, y + m);
+                    sofar = READ(y + m);
                     sofar = mode ? sofar + v : (v != v || v > sofar ? v : sofar);
                 }
-                VSTORE(sofar, 0, y + m);
+                STORE(sofar, y + m);
             }
-            for (; m < channels; ++m) y[m] = !inside ? from[m] : mode ? y[m] + from[m] : most_float(from[m], y[m]);
+            for (; m < channels; ++m) y[m] = !inside ? from[m] : DOWN(mode ? UP(y[m]) + UP(from[m]) : most_float(UP(from[m]), UP(y[m])));
             ++inside;
         }
     const int divisor = mode == 2 ? reached : inside;
     if (mode || !inside)
-        for (int m = 0; m < channels; ++m) y[m] = inside && divisor ? y[m] / (float)divisor : 0.f;
+        for (int m = 0; m < channels; ++m) y[m] = DOWN(inside && divisor ? UP(y[m]) / (float)divisor : 0.f);
 }
 #endif
+#undef READ
+#undef STORE
 #undef W
 #undef UP
 #undef DOWN

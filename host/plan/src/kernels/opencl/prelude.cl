@@ -36,8 +36,24 @@ typedef uchar truth;
 #define MULTIPLY_ADD(a, b, c) mad(a, b, c)
 #endif
 
+// Halves by integer arithmetic, which compilers turn into vectors; PoCL's vload_half takes them one by one, and its vectors as aligned.
+#define HALF_UP(F, U, h) { \
+    const U m = h & (U)0x7fff, b = as_##U(as_##F(m << (U)13) * as_##F((U)0x77800000)); \
+    return as_##F((m >= (U)0x7c00 ? b | (U)0x7f800000 : b) | ((h & (U)0x8000) << (U)16)); }
+#define HALF_DOWN(F, U, v) { \
+    const U u = as_##U(v), s = u & (U)0x80000000u, a = u ^ s; \
+    const U large = a > (U)0x7f800000 ? (U)0x7e00 : (U)0x7c00, tiny = as_##U(as_##F(a) + (F)0.5f) - (U)0x3f000000; \
+    const U usual = (a + (U)0xc8000fffu + ((a >> (U)13) & (U)1)) >> (U)13; \
+    return (a >= (U)0x47800000 ? large : a < (U)0x38800000 ? tiny : usual) | (s >> (U)16); }
+#ifdef CORES
+static inline float widened_half(uint h) HALF_UP(float, uint, h)
+static inline uint narrowed_half(float v) HALF_DOWN(float, uint, v)
+static inline float up_f16(f16 v) { return widened_half((uint)v); }
+static inline f16 bits_f16(float v) { return (f16)narrowed_half(v); }
+#else
 static inline float up_f16(f16 v) { return vload_half(0, (const __private half*)&v); }
 static inline f16 bits_f16(float v) { f16 r; vstore_half_rte(v, 0, (__private half*)&r); return r; }
+#endif
 static inline float up_bf16(bf16 v) { return as_float((u32)v << 16); }
 static inline bf16 bits_bf16(float v) {
     const u32 b = as_uint(v);
@@ -219,6 +235,22 @@ static float group_most(float v, __local float* all) {
 #define VI JOIN(int, LANES)
 #define VLOAD JOIN(vload, LANES)
 #define VSTORE JOIN(vstore, LANES)
+#define VU JOIN(uint, LANES)
+// Vectors of a stored type, computed with in float.
+#define load_vector_f32(i, p) VLOAD(i, p)
+#define store_vector_f32(v, i, p) VSTORE(v, i, p)
+#define HALVES_UP(F, U, h) HALF_UP(F, U, h)
+#define HALVES_DOWN(F, U, v) HALF_DOWN(F, U, v)
+static inline V widened_V(VU h) HALVES_UP(V, VU, h)
+static inline VU narrowed_V(V v) HALVES_DOWN(V, VU, v)
+#define load_vector_f16(i, p) widened_V(JOIN(convert_uint, LANES)(VLOAD(i, (__global const ushort*)(p))))
+#define store_vector_f16(v, i, p) VSTORE(JOIN(convert_ushort, LANES)(narrowed_V(v)), i, (__global ushort*)(p))
+#define load_vector_bf16(i, p) JOIN(as_float, LANES)(JOIN(convert_uint, LANES)(VLOAD(i, (__global const ushort*)(p))) << (VU)16)
+#define store_vector_bf16(v, i, p) VSTORE(bits_bf16_V(v), i, (__global ushort*)(p))
+static inline JOIN(ushort, LANES) bits_bf16_V(V v) {
+    const VU b = JOIN(as_uint, LANES)(v);
+    return JOIN(convert_ushort, LANES)((b + (VU)0x7fff + ((b >> (VU)16) & (VU)1)) >> (VU)16);
+}
 static inline float sum_of(V v) {
     float t[LANES], s = 0.f;
     VSTORE(v, 0, t);
@@ -247,3 +279,16 @@ static inline V vector_9(V v, float a, float b) {
     return (V)0.5f * v * ((V)1.f + tanh((V)0.79788456f * (v + (V)0.044715f * v * v * v)));
 }
 static inline V vector_10(V v, float a, float b) { return v * sigmoid_V((V)a * v); }
+// What kernels that are written once for both languages are made of.
+#define KERNEL(name) __kernel void ENTRY(name)
+#define FUNCTION static inline
+#define NAMED(name) ENTRY(name)
+#define GLOBAL __global
+#define ITEM(i, total) const int i = get_global_id(0); if (i >= total) return
+#define LOCATE(walk, i) offset_of(&walk, i)
+#define NUMBER JOIN(wide_, T)
+#define LOAD(v) JOIN(up_, T)(v)
+#define SAVE(v) JOIN(down_, T)(v)
+#define LEAST(a, b) JOIN(least_, JOIN(wide_, T))(a, b)
+#define LARGEST(a, b) JOIN(most_, JOIN(wide_, T))(a, b)
+static inline i64 wrap_index(i64 i, i64 size) { i = i < 0 ? i + size : i; return i < 0 ? 0 : (i >= size ? size - 1 : i); }

@@ -2,6 +2,8 @@
 #define W JOIN(wide_, T)
 #define UP JOIN(up_, T)
 #define DOWN JOIN(down_, T)
+#define READ(p) JOIN(load_vector_, T)(0, p)
+#define STORE(v, p) JOIN(store_vector_, T)(v, 0, p)
 #ifdef ONLY_softmax
 __kernel void ENTRY(softmax)(IN(T, x), OUT(T, y), int rows, int columns, int logarithm) {
     OPEN_IN(T, x); OPEN_OUT(T, y);
@@ -10,22 +12,22 @@ __kernel void ENTRY(softmax)(IN(T, x), OUT(T, y), int rows, int columns, int log
 #if FAST
     V tops = (V)-INFINITY_F, sums = (V)0.f;
     int c = 0;
-    for (; c + LANES <= columns; c += LANES) tops = fmax(tops, VLOAD(0, x + c));
+    for (; c + LANES <= columns; c += LANES) tops = fmax(tops, READ(x + c));
     float top = most_of(tops), sum = 0.f;
-    for (; c < columns; ++c) top = fmax(top, x[c]);
+    for (; c < columns; ++c) top = fmax(top, UP(x[c]));
     for (c = 0; c + LANES <= columns; c += LANES) {
-        const V d = VLOAD(0, x + c) - (V)top, e = exp(d);
+        const V d = READ(x + c) - (V)top, e = exp(d);
         sums += e;
-        VSTORE(logarithm ? d : e, 0, y + c);
+        STORE(logarithm ? d : e, y + c);
     }
-    for (; c < columns; ++c) { const float d = x[c] - top, e = exp(d); sum += e; y[c] = logarithm ? d : e; }
+    for (; c < columns; ++c) { const float d = UP(x[c]) - top, e = exp(d); sum += e; y[c] = DOWN(logarithm ? d : e); }
     sum += sum_of(sums);
     const float scale = 1.f / sum, lower = log(sum);
     for (c = 0; c + LANES <= columns; c += LANES) {
-        const V v = VLOAD(0, y + c);
-        VSTORE(logarithm ? v - (V)lower : v * (V)scale, 0, y + c);
+        const V v = READ(y + c);
+        STORE(logarithm ? v - (V)lower : v * (V)scale, y + c);
     }
-    for (; c < columns; ++c) y[c] = logarithm ? y[c] - lower : y[c] * scale;
+    for (; c < columns; ++c) y[c] = DOWN(logarithm ? UP(y[c]) - lower : UP(y[c]) * scale);
 #else
     float top = -INFINITY_F, sum = 0.f;
     for (int c = lane; c < columns; c += WIDTH) top = fmax(top, UP(x[c]));
@@ -57,34 +59,34 @@ __kernel void ENTRY(normalise)(IN(T, x), IN(T, added), IN(float, scale), IN(floa
     float mean = 0.f, variance = 0.f;
     int c = 0;
     for (; c + LANES <= columns; c += LANES) {
-        V v = VLOAD(0, x + c);
-        if (added) v += VLOAD(0, added + c);
-        if (sums) VSTORE(v, 0, sums + c);
-        VSTORE(v, 0, y + c);
+        V v = READ(x + c);
+        if (added) v += READ(added + c);
+        if (sums) STORE(v, sums + c);
+        STORE(v, y + c);
         totals += v;
     }
     for (; c < columns; ++c) {
-        const float v = x[c] + (added ? added[c] : 0.f);
-        if (sums) sums[c] = v;
-        y[c] = v;
+        const float v = UP(x[c]) + (added ? UP(added[c]) : 0.f);
+        if (sums) sums[c] = DOWN(v);
+        y[c] = DOWN(v);
         mean += v;
     }
     mean = centre ? (mean + sum_of(totals)) / columns : 0.f;
     totals = (V)0.f;
-    for (c = 0; c + LANES <= columns; c += LANES) { const V d = VLOAD(0, y + c) - (V)mean; totals += d * d; }
-    for (; c < columns; ++c) { const float d = y[c] - mean; variance += d * d; }
+    for (c = 0; c + LANES <= columns; c += LANES) { const V d = READ(y + c) - (V)mean; totals += d * d; }
+    for (; c < columns; ++c) { const float d = UP(y[c]) - mean; variance += d * d; }
     const float inverse = 1.f / sqrt((variance + sum_of(totals)) / columns + epsilon);
     c = 0;
     if (block == 1)
         for (; c + LANES <= columns; c += LANES) {
-            V v = (VLOAD(0, y + c) - (V)mean) * (V)inverse;
+            V v = (READ(y + c) - (V)mean) * (V)inverse;
             if (scale) v *= VLOAD(0, scale + shift + c);
             if (bias) v += VLOAD(0, bias + shift + c);
-            VSTORE(v, 0, y + c);
+            STORE(v, y + c);
         }
     for (; c < columns; ++c) {
         const int s = shift + c / block;
-        y[c] = (y[c] - mean) * inverse * (scale ? scale[s] : 1.f) + (bias ? bias[s] : 0.f);
+        y[c] = DOWN((UP(y[c]) - mean) * inverse * (scale ? scale[s] : 1.f) + (bias ? bias[s] : 0.f));
     }
 #else
     float mean = 0.f, variance = 0.f;
@@ -147,6 +149,8 @@ __kernel void ENTRY(place)(IN(T, x), OUT(i64, y), int rows, int columns, int sma
     y[row] = best;
 }
 #endif
+#undef READ
+#undef STORE
 #undef W
 #undef UP
 #undef DOWN

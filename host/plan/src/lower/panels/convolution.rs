@@ -1,8 +1,8 @@
-//! Convolutions in F32 without a library: products over kernel positions, depthwise ones, and the rest one element a work item.
+//! Convolutions without a library: products over kernel positions, depthwise ones, and the rest one element a work item.
 
 use scorehost_core::{DType, Tensor};
 
-use super::{Activation, Product, Right};
+use super::{Product, Right, kernel, name};
 use crate::constants::Form;
 use crate::kernels::{self, File};
 use crate::launch::{Arg, Cost, Work};
@@ -23,7 +23,7 @@ pub(in crate::lower) fn convolve(
 ) -> Result<bool, String> {
     let (channels, out) = (convolution.x.shape[1], convolution.y.shape[1]);
     let groups = convolution.groups;
-    if convolution.x.dtype != DType::F32 || convolution.x.shape.len() > 4 {
+    if !matches!(convolution.x.dtype, DType::F32 | DType::F16 | DType::BF16) || convolution.x.shape.len() > 4 {
         return Ok(false);
     }
     let one = convolution.window.kernel == [1; 3] && groups == 1;
@@ -53,7 +53,7 @@ fn flat(view: &View) -> View {
 }
 
 fn multiply(convolution: &Convolution<'_>, planner: &mut Planner<'_>, device: OpenCl, a: View) -> Result<(), String> {
-    let weights = planner.constant(&convolution.weights, DType::F32, panels(convolution, device))?;
+    let weights = planner.constant(&convolution.weights, convolution.x.dtype, panels(convolution, device))?;
     let product = Product {
         a,
         b: Right::Packed(weights),
@@ -75,7 +75,7 @@ fn panels(convolution: &Convolution<'_>, device: OpenCl) -> Form {
 fn patches(convolution: &Convolution<'_>, planner: &mut Planner<'_>) -> Result<View, String> {
     let depth = convolution.weights.shape()[1..].iter().product::<u64>();
     let pixels = convolution.y.elements() / convolution.y.shape[1];
-    let y = planner.buffer(DType::F32, vec![pixels, depth]);
+    let y = planner.buffer(convolution.x.dtype, vec![pixels, depth]);
     let total = index(pixels * depth / convolution.x.shape[1])?;
     index(y.elements())?;
     let args = vec![Arg::Place((&convolution.x).into()), Arg::Place((&y).into()), window(convolution, total)];
@@ -102,7 +102,8 @@ fn launch(
     cost: Cost,
 ) -> Result<(), String> {
     let act = convolution.activation()?.number.to_string();
-    let kernel = kernels::fixed(planner.target.dialect, File::Conv, entry, &[("T", "f32"), ("ACT", &act)]);
+    let kernel =
+        kernels::fixed(planner.target.dialect, File::Conv, entry, &[("T", name(convolution.x.dtype)?), ("ACT", &act)]);
     let blocks = [total.div_ceil(PIXELS), 1, 1];
     planner.launch(Work::Kernel { kernel, blocks, threads: PIXELS, shared: 0, args }, cost);
     Ok(())
@@ -113,7 +114,7 @@ fn optional(view: Option<&View>) -> Arg {
 }
 
 fn depthwise(convolution: &Convolution<'_>, planner: &mut Planner<'_>) -> Result<(), String> {
-    let w = planner.constant(&convolution.weights, DType::F32, Form::Depthwise)?;
+    let w = planner.constant(&convolution.weights, convolution.x.dtype, Form::Depthwise)?;
     let pixels = index(convolution.y.elements() / convolution.y.shape[1])?;
     let mut args = vec![
         Arg::Place((&convolution.x).into()),
@@ -129,17 +130,18 @@ fn depthwise(convolution: &Convolution<'_>, planner: &mut Planner<'_>) -> Result
 
 /// A product whose rows are gathered while they are read.
 fn implicit(convolution: &Convolution<'_>, planner: &mut Planner<'_>, device: OpenCl) -> Result<(), String> {
-    let w = planner.constant(&convolution.weights, DType::F32, panels(convolution, device))?;
+    let stored = convolution.x.dtype;
+    let w = planner.constant(&convolution.weights, stored, panels(convolution, device))?;
     let each = convolution.x.shape[1] / convolution.groups;
-    let nothing = vec![0u8; each as usize * 4];
-    let zeros = Tensor::new(DType::F32, [each].as_slice(), nothing.into()).map_err(|error| error.to_string())?;
-    let zeros = planner.constant(&zeros, DType::F32, Form::Plain)?;
+    let nothing = vec![0u8; each as usize * stored.size().unwrap_or(4)];
+    let zeros = Tensor::new(stored, [each].as_slice(), nothing.into()).map_err(|error| error.to_string())?;
+    let zeros = planner.constant(&zeros, stored, Form::Plain)?;
     let pixels = convolution.y.elements() / convolution.y.shape[1];
     let columns = (convolution.y.shape[1] / convolution.groups).div_ceil(device.panel());
     let tile = device.tile(pixels);
     let chunk = device.chunk(pixels, tile, columns * convolution.groups);
     index(convolution.x.elements().max(convolution.y.elements()))?;
-    let Activation { number, parameters } = convolution.activation()?;
+    let activation = convolution.activation()?;
     let mut args = vec![
         Arg::Place((&convolution.x).into()),
         Arg::Place((&w).into()),
@@ -151,10 +153,8 @@ fn implicit(convolution: &Convolution<'_>, planner: &mut Planner<'_>, device: Op
         Arg::Int(pixels as i32),
         Arg::Int(chunk as i32),
     ];
-    args.extend(parameters.map(Arg::Float));
-    let (act, tile, panel) = (number.to_string(), tile.to_string(), device.panel().to_string());
-    let definitions = [("ACT", &*act), ("ROWS", &*tile), ("PANEL", &*panel), ("IMPLICIT", "1")];
-    let kernel = kernels::fixed(planner.target.dialect, File::Panels, "conv", &definitions);
+    args.extend(activation.parameters.map(Arg::Float));
+    let kernel = kernel(planner, device, "conv", activation, tile, [stored; 3])?;
     let blocks = [columns as u32, pixels.div_ceil(chunk) as u32, convolution.groups as u32];
     planner.launch(Work::Kernel { kernel, blocks, threads: 1, shared: 0, args }, convolution.cost());
     Ok(())
