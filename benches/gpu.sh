@@ -20,7 +20,7 @@ pack() { # folder
     for model in resnet50 mobilenetv2 minilm ppocr_rec; do
         "${PACK_PYTHON:-.venv/bin/python}" benches/gpu_models.py strip ".models/$model.onnx" "$stage/models/$model.onnx" || exit 1
     done
-    cp .models/digits_forest.onnx "$stage/models/" && cp -rL .models/onnx-node "$stage/models/" || exit 1
+    cp -rL .models/onnx-node "$stage/models/" || exit 1
     tar -C "$stage" -cf - . | xz -T0 -3 >"$1/gpu.tar.xz" && ls -l "$1/gpu.tar.xz" && rm -r "$stage"
 }
 if [ "${1:-}" = pack ]; then
@@ -80,7 +80,7 @@ step() { # name, seconds at most, command…
 full=$models
 if [ -n "$(find "$models/" -maxdepth 1 -name resnet50.onnx -size -2M)" ]; then
     full=$(mktemp -d)
-    cp "$models"/digits_forest.onnx "$full/"
+    mkdir "$full/onnx-node" && cp -rL "$models/onnx-node/test_det_2d" "$full/onnx-node/"
     for model in resnet50 mobilenetv2 minilm ppocr_rec; do
         "$python" benches/gpu_models.py fill "$models/$model.onnx" "$full/$model.onnx" || status=1
     done

@@ -153,7 +153,7 @@ def devices(stand_in: bool) -> None:
 
 def deployments(host: Host, stand_in: bool) -> dict[str, str]:
     """Deploys; returns the services on the device with their precisions."""
-    for model, file in (("vision", "mobilenetv2.onnx"), ("text", "minilm.onnx"), ("forest", "digits_forest.onnx")):
+    for model, file in (("vision", "mobilenetv2.onnx"), ("text", "minilm.onnx"), ("determinant", "onnx-node/test_det_2d/model.onnx")):
         host.cli("model", "register", "--name", model, "--path", options.models / file)
     served = {}
     for service, model, settings, precision in (
@@ -212,18 +212,19 @@ def mixed(host: Host, served: dict[str, str], inputs: dict, expected: dict) -> N
 
 
 def fallback(host: Host) -> None:
-    done, said = host.deploy("forest-strict", "forest:1", on())
-    told(not done and "TreeEnsemble" in said, f"a model without kernels is refused: {brief(said)}")
-    host.deploy("forest-cpu", "forest:1", CPU)
-    done, said = host.deploy("forest-free", "forest:1", on(cpuFallback=True))
+    done, said = host.deploy("determinant-strict", "determinant:1", on())
+    told(not done and "Det" in said, f"a model without kernels is refused: {brief(said)}")
+    host.deploy("determinant-cpu", "determinant:1", CPU)
+    done, said = host.deploy("determinant-free", "determinant:1", on(cpuFallback=True))
     if not told(done, "with cpuFallback it is deployed" if done else said):
         return
-    with urllib.request.urlopen(f"{host.url}/v2/models/forest-cpu", timeout=PATIENCE) as answer:
+    with urllib.request.urlopen(f"{host.url}/v2/models/determinant-cpu", timeout=PATIENCE) as answer:
         spec = json.loads(answer.read())["inputs"][0]
     draw = random.Random(5)
-    features = array("f", (draw.uniform(0, 16) for _ in range(abs(spec["shape"][-1]))))
-    inputs = [(spec["name"], "FP32", (1, len(features)), features.tobytes())]
-    same = apart(infer(host.url, "forest-free", inputs), infer(host.url, "forest-cpu", inputs))
+    shape = tuple(abs(size) for size in spec["shape"])
+    numbers = array("f", (draw.uniform(0, 16) for _ in range(math.prod(shape))))
+    inputs = [(spec["name"], "FP32", shape, numbers.tobytes())]
+    same = apart(infer(host.url, "determinant-free", inputs), infer(host.url, "determinant-cpu", inputs))
     told(same <= 1e-6, f"and answers as the CPU does (relative error {same:.1e})")
     counted = host.metric("scorehost_device_fallbacks_total")
     told(counted >= 1, f"scorehost_device_fallbacks_total is {counted:.0f}")
