@@ -132,7 +132,7 @@ impl Device {
     }
 
     /// Gives the device up because it did not come back within the ceiling.
-    pub(super) fn overdue(&self) -> OpenClError {
+    pub(crate) fn overdue(&self) -> OpenClError {
         self.lose(format!("it has not come back from a call for {} s", self.ceiling.as_secs_f64()))
     }
 

@@ -1,6 +1,7 @@
 //! Programs on the devices of this machine: PoCL's CPU, and Intel's FPGA emulator where its folder is named.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests; a skipped one says so")]
 
+mod lost;
 #[path = "../../examples/digits/programs.rs"]
 mod programs;
 
