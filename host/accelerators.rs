@@ -1,6 +1,7 @@
 //! The devices of this process: the CPU's, and the families that this program was built with.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use scorehost_core::DeviceKind;
 use scorehost_device::{DeviceConfig, Devices};
@@ -10,6 +11,8 @@ use scorehost_device::{DeviceConfig, Devices};
 pub(crate) struct Wishes {
     /// Whether a processor that OpenCL offers takes the part of a GPU and of an FPGA.
     pub(crate) opencl_cpu: bool,
+    /// How long an OpenCL device may take for one call; the room's own bound when unset.
+    pub(crate) opencl_ceiling: Option<Duration>,
 }
 
 /// The devices that models may run on. GPUs and FPGAs are opened when the first model asks for one. `data_dir` is where compiled
@@ -58,8 +61,8 @@ fn opencl(devices: Devices, program_cache: Option<PathBuf>, wishes: Wishes) -> D
     use scorehost_device::Accelerator;
     use scorehost_device_opencl::{Fpgas, OpenCl, OpenClConfig};
 
-    let cpu_devices = wishes.opencl_cpu;
-    let config = OpenClConfig { library: None, memory_limit: None, program_cache, cpu_devices, ceiling: None };
+    let Wishes { opencl_cpu: cpu_devices, opencl_ceiling: ceiling } = wishes;
+    let config = OpenClConfig { library: None, memory_limit: None, program_cache, cpu_devices, ceiling };
     let open = move || {
         let opencl = OpenCl::discover(&config).map_err(|reason| reason.to_string())?;
         let gpus = opencl.gpus().map(|gpus| Arc::new(gpus) as Arc<dyn Accelerator>);

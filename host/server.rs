@@ -138,7 +138,10 @@ impl Server {
             addresses.tls = Some(tls::development(&options.tls, &options.data_dir)?);
         }
         access::warn_of_exposed(&addresses);
-        let wishes = Wishes { opencl_cpu: options.devices.opencl_cpu };
+        let wishes = Wishes {
+            opencl_cpu: options.devices.opencl_cpu,
+            opencl_ceiling: Some(Duration::from_secs(options.devices.opencl_ceiling.get().into())),
+        };
         let devices =
             Arc::new(crate::accelerators::discover(devices_of(options, threads), Some(&options.data_dir), wishes));
         let dispatch = DispatchConfig { workers: cores(), ..DispatchConfig::default() };

@@ -26,6 +26,7 @@ mod host;
 mod limits;
 mod load;
 mod local_run;
+mod lost_device;
 mod memory;
 mod observe;
 mod operations;

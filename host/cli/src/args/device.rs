@@ -15,6 +15,15 @@ pub struct DeviceOptions {
     /// Let a processor that OpenCL offers as a device take the part of GPUs and FPGAs, to try such deployments without either
     #[arg(long, env = "SCOREHOST_OPENCL_CPU", hide_env_values = true)]
     pub opencl_cpu: bool,
+    /// How long an OpenCL device may take for one call, in seconds; one that takes longer is lost
+    #[arg(
+        long,
+        env = "SCOREHOST_OPENCL_CEILING",
+        hide_env_values = true,
+        default_value = "120",
+        value_name = "SECONDS"
+    )]
+    pub opencl_ceiling: std::num::NonZeroU32,
 }
 
 /// Device that models run on.
