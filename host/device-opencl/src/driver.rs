@@ -19,22 +19,14 @@ mod tests;
 mod verdict;
 mod work;
 
-#[allow(unused_imports, reason = "the parts that use all of it follow")]
 pub(crate) use cache::ProgramCache;
-#[allow(unused_imports, reason = "the parts that use all of it follow")]
 pub(crate) use device::{Bounds, Device};
-#[allow(unused_imports, reason = "the parts that use all of it follow")]
 pub(crate) use event::Event;
 pub use inventory::{DeviceInfo, DeviceType};
-#[allow(unused_imports, reason = "the parts that use all of it follow")]
 pub(crate) use inventory::{Found, find};
-#[allow(unused_imports, reason = "the parts that use all of it follow")]
-pub(crate) use kernel::{Arg, Kernel, Parameter};
-#[allow(unused_imports, reason = "the parts that use all of it follow")]
+pub(crate) use kernel::{Arg, Kernel};
 pub(crate) use memory::Buffer;
-#[allow(unused_imports, reason = "the parts that use all of it follow")]
 pub(crate) use program::Program;
-#[allow(unused_imports, reason = "the parts that use all of it follow")]
 pub(crate) use queue::{Batch, Grid, Queue};
 
 /// What OpenCL says, in one line: its name of the code where there is one.

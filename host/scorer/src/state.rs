@@ -81,7 +81,7 @@ impl Drop for Charge {
 impl Held {
     /// Another tensor over the same bytes.
     pub(crate) fn derive(&self, make: impl FnOnce(&Value) -> Result<Value, TensorError>) -> Result<Self, TensorError> {
-        Ok(Self { value: make(&self.value)?, ..self.clone() })
+        Ok(Self { value: make(&self.value)?, origin: self.origin.clone(), _charge: Arc::clone(&self._charge) })
     }
 }
 

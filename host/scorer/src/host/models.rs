@@ -107,7 +107,7 @@ impl State {
     }
 
     /// The memory of the model that made a value.
-    pub(super) fn made_in(&self, held: &Held) -> Option<MemoryId> {
+    fn made_in(&self, held: &Held) -> Option<MemoryId> {
         let number = held.origin.as_ref()?.model();
         self.environment.models.iter().nth(number)?.model.as_ref()?.memory()
     }
